@@ -1,0 +1,135 @@
+"""What a value is: tagged bytes, never pickled.
+
+A `Payload` is a content type and data. JSON is the default: ``dict`` in, the same ``dict`` out; 42
+stays an int and 2**60 stays exact. ``bytes`` are stored as they are. Adapters may store other types
+through a registered `Codec` (see `statehouse.extend`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from statehouse.errors import InvalidArgumentError, LimitExceededError
+from statehouse.protocol.limits import DEFAULT_LIMITS, Limits
+
+JSON: Final = "application/json"
+BYTES: Final = "application/octet-stream"
+
+Json = None | bool | int | float | str | list[Any] | dict[str, Any]
+"""Any JSON value. A tuple is accepted as an array and comes back as a list."""
+
+Value = Json | bytes
+"""What can be stored without a codec of one's own."""
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_decode: Final = json.JSONDecoder().decode
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A value as it is stored and travels.
+
+    Attributes:
+        content_type: A media type, such as ``application/json``.
+        data: The bytes.
+    """
+
+    content_type: str
+    data: bytes
+
+    def __repr__(self) -> str:
+        shown = self.data if len(self.data) <= 64 else self.data[:61] + b"..."
+        return f"Payload({self.content_type!r}, {shown!r}, {len(self.data)} bytes)"
+
+
+def encode(value: Any, limits: Limits = DEFAULT_LIMITS) -> Payload:
+    """Encodes a value for storage.
+
+    Args:
+        value: Any JSON value, ``bytes`` (also ``bytearray`` and ``memoryview``), or a ready `Payload`.
+
+    Returns:
+        The payload. A `Payload` comes back unchanged.
+
+    Raises:
+        InvalidArgumentError: Not a JSON value: NaN, infinities, keys that are no strings, lone
+            surrogates, other types.
+        LimitExceededError: Nested deeper than 32, or larger than 16 MiB.
+    """
+    if isinstance(value, Payload):
+        payload = value
+    elif isinstance(value, bytes | bytearray | memoryview):
+        payload = Payload(BYTES, bytes(value))
+    else:
+        _check_json(value, limits.json_depth_max)
+        try:
+            payload = Payload(JSON, _encode(value).encode())
+        except UnicodeEncodeError as error:
+            raise InvalidArgumentError(
+                f"the value contains text that is not valid Unicode ({error.reason})"
+            ) from None
+        except ValueError as error:
+            raise InvalidArgumentError(
+                f"the value is not JSON: {error}; NaN and infinities have no JSON form, use None or a string"
+            ) from None
+    if len(payload.data) > limits.value_bytes_max:
+        raise LimitExceededError(
+            f"the value is {len(payload.data)} bytes; the limit is {limits.value_bytes_max}: "
+            "split it over several keys, or store a reference to it",
+            limit=limits.value_bytes_max,
+            actual=len(payload.data),
+        )
+    return payload
+
+
+def _check_json(value: Any, depth_left: int) -> None:
+    # json.dumps turns {1: 2} into {"1": 2} without a word and recurses until the stack ends.
+    if value is None or isinstance(value, str | int | float):
+        return
+    if isinstance(value, dict):
+        children = value.values()
+        for key in value:
+            if not isinstance(key, str):
+                raise InvalidArgumentError(
+                    f"a JSON object's keys must be strings, not {type(key).__name__}: {key!r:.80}"
+                )
+    elif isinstance(value, list | tuple):
+        children = value  # type: ignore[assignment]
+    else:
+        raise InvalidArgumentError(
+            f"a value of type {type(value).__name__} is not JSON: {value!r:.80}; convert it to a dict, a list, "
+            "a string, a number, bool, None or bytes, or store a Payload with a content type of your own"
+        )
+    if depth_left == 0:
+        raise LimitExceededError(
+            f"the value is nested deeper than {DEFAULT_LIMITS.json_depth_max} levels (or contains itself)",
+            limit=DEFAULT_LIMITS.json_depth_max,
+            actual=DEFAULT_LIMITS.json_depth_max + 1,
+        )
+    for child in children:
+        _check_json(child, depth_left - 1)
+
+
+def decode(payload: Payload) -> Any:
+    """Decodes a payload: JSON to Python values, octets to ``bytes``, other types by their codec.
+
+    A content type without a registered codec gives the `Payload` itself: reading never fails because
+    a package is not installed, and never imports what stored bytes name.
+
+    Raises:
+        InvalidArgumentError: The data is not what its content type says.
+    """
+    content_type = payload.content_type
+    if content_type == JSON:
+        try:
+            return _decode(payload.data.decode())
+        except ValueError as error:
+            raise InvalidArgumentError(f"the stored value is not valid JSON: {error}") from None
+    if content_type == BYTES:
+        return payload.data
+    from statehouse.protocol.codecs import codec_for  # noqa: PLC0415 - entry points are slow to load; most never need them
+
+    codec = codec_for(content_type)
+    return payload if codec is None else codec.decode(payload.data)
