@@ -1,0 +1,133 @@
+"""Locks requirements: ``requirements/*.lock`` from pyproject.toml and ``requirements/*.in``.
+
+A lock holds exact versions with hashes for every supported Python and system, and no host name, index or
+path of a machine, so that it is the same wherever it was made. Its first line carries a fingerprint of
+what it was made from; ``--check`` compares that, without a network.
+
+    python tools/lock.py --uv PATH [--upgrade]    compile every lock, keeping pins that still fit
+    python tools/lock.py --check                  exit 1 if a lock is not in step with its inputs
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+MARK: Final = "# inputs: sha256:"
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """One lock and what it is made from.
+
+    Attributes:
+        name: The stem of the files under ``requirements/``.
+        project: Whether the dependencies of statehouse are part of it.
+        extras: The extras of statehouse that are part of it.
+    """
+
+    name: str
+    project: bool = False
+    extras: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The lock itself."""
+        return ROOT / "requirements" / f"{self.name}.lock"
+
+    @property
+    def inputs(self) -> list[str]:
+        """What uv compiles, relative to the repository."""
+        own = f"requirements/{self.name}.in"
+        return (["pyproject.toml"] if self.project else []) + ([own] if (ROOT / own).exists() else [])
+
+
+LOCKS: Final = (
+    Lock("runtime", project=True),
+    Lock("dev", project=True, extras=("testing",)),
+    Lock("dist"),
+    Lock("lock"),
+)
+
+
+def fingerprint(lock: Lock) -> str:
+    """Gives the digest of everything that decides a lock's contents, comments and order aside."""
+    asked: list[str] = []
+    if lock.project:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        asked += [f"python{project['requires-python']}", *project["dependencies"]]
+        for extra in lock.extras:
+            asked += project["optional-dependencies"][extra]
+    for name in lock.inputs:
+        if name.endswith(".in"):
+            lines = (ROOT / name).read_text().splitlines()
+            asked += [line.partition("#")[0].strip() for line in lines]
+    return hashlib.sha256(json.dumps(sorted(filter(None, asked))).encode()).hexdigest()
+
+
+def compile_lock(lock: Lock, uv: Path, *, upgrade: bool) -> None:
+    """Writes one lock.
+
+    Raises:
+        CalledProcessError: There is no set of versions that fits, or no network.
+    """
+    command = [str(uv), "pip", "compile", "--quiet", "--no-config", "--universal", "--python-version", "3.11"]
+    # As pip does: a company's certificate is known to the system, not to uv.
+    command += ["--system-certs"]
+    command += ["--generate-hashes", "--no-header", "--no-emit-index-url", "--no-emit-find-links"]
+    command += ["--upgrade"] if upgrade else []
+    command += [f"--extra={extra}" for extra in lock.extras]
+    command += ["--output-file", str(lock.path.relative_to(ROOT)), *lock.inputs]
+    # A lock must not depend on the index that somebody's shell happens to name.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    lock.path.write_text(f"{MARK}{fingerprint(lock)}\n{lock.path.read_text()}")
+
+
+def complaints(lock: Lock) -> list[str]:
+    """Says what is wrong with one lock as it is."""
+    name = lock.path.relative_to(ROOT)
+    if not lock.path.exists():
+        return [f"{name} is missing; run `make lock`"]
+    text = lock.path.read_text()
+    found = []
+    if not text.startswith(f"{MARK}{fingerprint(lock)}\n"):
+        found.append(f"{name} is not in step with {' and '.join(lock.inputs)}; run `make lock`")
+    if "://" in text or re.search(r"^\s*-", text.replace("    --hash=", ""), re.MULTILINE):
+        found.append(f"{name} names an index, a host or an option; only names, versions and hashes belong there")
+    pins = re.findall(r"^[A-Za-z0-9].*", text, re.MULTILINE)
+    found += [f"{name}: {pin.split()[0]} has no hash" for pin in pins if not pin.endswith("\\")]
+    return found
+
+
+def main() -> int:
+    """Compiles or checks every lock; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="only compare the locks with their inputs")
+    parser.add_argument("--uv", type=Path, help="the uv program to compile with")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions instead of the pinned ones")
+    arguments = parser.parse_args()
+    if arguments.check:
+        wrong = [line for lock in LOCKS for line in complaints(lock)]
+        print("\n".join(wrong) or f"{len(LOCKS)} locks are in step")
+        return 1 if wrong else 0
+    if arguments.uv is None:
+        parser.error("name the uv program with --uv, or use `make lock`")
+    for lock in LOCKS:
+        compile_lock(lock, arguments.uv, upgrade=arguments.upgrade)
+        print(f"wrote {lock.path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
