@@ -1,0 +1,107 @@
+# The front desk. `make` alone lists what can be asked for; each target installs what it needs.
+#
+#   PYTHON=...    the interpreter to make environments with (3.11 to 3.14; found by itself otherwise)
+#   ARGS=...      more arguments for pytest, the demo or the benchmarks
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+export PYTHON
+# Children of the tests must find the environment's own programs (statehousectl).
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+PY := .venv/bin/python
+ARGS ?=
+REPORTS := build/reports
+# Rooms that hold Python; one that is not there yet is not checked.
+ROOMS := $(wildcard statehouse tests examples benchmarks tools integrations)
+TYPED := $(wildcard statehouse tests examples benchmarks tools)
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.installed: requirements/dev.lock pyproject.toml tools/venv.sh
+	@tools/venv.sh .venv requirements/dev.lock editable
+
+.venv-dist/.installed: requirements/dist.lock tools/venv.sh
+	@tools/venv.sh .venv-dist requirements/dist.lock
+
+.venv-lock/.installed: requirements/lock.lock tools/venv.sh
+	@tools/venv.sh .venv-lock requirements/lock.lock
+
+.PHONY: venv
+venv: .venv/.installed ## Make .venv with everything below in it
+
+.PHONY: demo
+demo: .venv/.installed ## The research agent: asked, killed half-way, resumed, replayed
+	@$(PY) examples/research_agent/demo.py $(ARGS)
+
+.PHONY: test
+test: .venv/.installed ## The fast tests
+	@mkdir -p $(REPORTS)
+	$(PY) -m pytest -m "not slow" --junit-xml=$(REPORTS)/fast.xml $(ARGS)
+
+.PHONY: test-slow
+test-slow: .venv/.installed ## The tests that take seconds each: crashes, kills, long histories
+	@mkdir -p $(REPORTS)
+	$(PY) -m pytest -m slow --junit-xml=$(REPORTS)/slow.xml $(ARGS)
+
+.PHONY: test-all
+test-all: .venv/.installed ## Every test
+	@mkdir -p $(REPORTS)
+	$(PY) -m pytest --junit-xml=$(REPORTS)/all.xml $(ARGS)
+
+.PHONY: coverage
+coverage: .venv/.installed ## The fast tests, with coverage by branch
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest -m "not slow" $(ARGS)
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report
+
+.PHONY: check
+check: .venv/.installed ## Format, lint, types, floors, locks, claims, generated code
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy $(TYPED)
+	.venv/bin/lint-imports --no-cache
+	$(PY) tools/house.py
+	$(PY) tools/lock.py --check
+	$(PY) tools/unasync.py --check
+	$(PY) tools/claims.py
+
+.PHONY: claims
+claims: .venv/.installed ## Each promise has tests, and they passed in the last `make test` and `make test-slow`
+	$(PY) tools/claims.py --reports $(REPORTS)
+
+.PHONY: format
+format: .venv/.installed ## Format, and mend what can be mended
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+.PHONY: bench
+bench: .venv/.installed ## The benchmarks; fails below a floor
+	@$(PY) -m benchmarks $(ARGS)
+
+.PHONY: docs
+docs: .venv/.installed ## The documentation, into site/
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
+.PHONY: generate
+generate: .venv/.installed ## Write generated code again: the blocking twins of awaiting code
+	$(PY) tools/unasync.py
+
+.PHONY: dist
+dist: .venv-dist/.installed ## sdist and wheel into dist/, checked, installed and imported
+	@tools/dist.sh
+
+.PHONY: lock
+lock: .venv-lock/.installed ## Lock requirements again (UPGRADE=1: the newest versions)
+	.venv-lock/bin/python tools/lock.py --uv .venv-lock/bin/uv $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## Remove environments, builds and caches
+	rm -rf .venv .venv-dist .venv-lock build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
+	rm -f .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
