@@ -14,6 +14,7 @@ import argparse
 import re
 import sys
 import tomllib
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -66,7 +67,8 @@ def load(text: str) -> dict[str, list[str]]:
         for name, claim in members.items():
             tests = claim.get("tests")
             if not isinstance(tests, list) or not isinstance(claim.get("promise"), str):
-                raise ValueError(f"[{group}.{name}] needs a promise and a list of tests")
+                # What is wrong is a file's contents, not an argument's type.
+                raise ValueError(f"[{group}.{name}] needs a promise and a list of tests")  # noqa: TRY004
             promises[name] = tests
     return promises
 
@@ -119,7 +121,7 @@ def read_outcomes(folder: Path) -> dict[str, str]:
     outcomes: dict[str, str] = {}
     for report in sorted(folder.glob("*.xml")):
         # Written by our own pytest a moment ago, not by a stranger.
-        for case in ET.parse(report).iter("testcase"):
+        for case in ET.parse(report).iter("testcase"):  # noqa: S314
             bad = [child.tag for child in case if child.tag in {"skipped", "failure", "error"}]
             outcomes[f"{case.get('classname')}.{case.get('name')}"] = bad[0] if bad else "passed"
     return outcomes
@@ -128,12 +130,15 @@ def read_outcomes(folder: Path) -> dict[str, str]:
 def main() -> int:
     """Prints what is not proved; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--reports", type=Path, help="a folder of JUnit reports; each test must have passed there")
+    parser.add_argument("--reports", type=Path, help="a folder of JUnit reports where each must have passed")
     arguments = parser.parse_args()
     promises = load(CLAIMS.read_text())
     names = promised(FEATURES.read_text() if FEATURES.exists() else "")
     collected = Collected()
-    code = pytest.main(["--collect-only", "-qq", "--no-summary", "-p", "no:cacheprovider"], plugins=[collected])
+    with chdir(ROOT):
+        code = pytest.main(
+            ["--collect-only", "-qq", "--no-summary", "-pno:cacheprovider"], plugins=[collected]
+        )
     if code != pytest.ExitCode.OK:
         print(f"pytest cannot collect the tests: {code!r}")
         return 1

@@ -23,7 +23,12 @@ LINES_MAX: Final = 600
 NAMELESS: Final = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "manager", "handler"})
 PUBLIC: Final = frozenset({"statehouse", "statehouse.extend"})
 # Composition roots and the workshop stand above the front door.
-ABOVE_THE_DOOR: Final = ("statehouse/__main__.py", "statehouse/cli/", "statehouse/daemon/", "statehouse/testing/")
+ABOVE_THE_DOOR: Final = (
+    "statehouse/__main__.py",
+    "statehouse/cli/",
+    "statehouse/daemon/",
+    "statehouse/testing/",
+)
 
 # Written so that this file does not break its own rule.
 MACHINE: Final = re.compile(

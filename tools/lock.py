@@ -104,7 +104,7 @@ def complaints(lock: Lock) -> list[str]:
     if not text.startswith(f"{MARK}{fingerprint(lock)}\n"):
         found.append(f"{name} is not in step with {' and '.join(lock.inputs)}; run `make lock`")
     if "://" in text or re.search(r"^\s*-", text.replace("    --hash=", ""), re.MULTILINE):
-        found.append(f"{name} names an index, a host or an option; only names, versions and hashes belong there")
+        found.append(f"{name} names an index, a host or an option; it holds names, versions and hashes only")
     pins = re.findall(r"^[A-Za-z0-9].*", text, re.MULTILINE)
     found += [f"{name}: {pin.split()[0]} has no hash" for pin in pins if not pin.endswith("\\")]
     return found
@@ -115,7 +115,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="only compare the locks with their inputs")
     parser.add_argument("--uv", type=Path, help="the uv program to compile with")
-    parser.add_argument("--upgrade", action="store_true", help="take the newest versions instead of the pinned ones")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions")
     arguments = parser.parse_args()
     if arguments.check:
         wrong = [line for lock in LOCKS for line in complaints(lock)]
