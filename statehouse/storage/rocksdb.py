@@ -1,0 +1,595 @@
+"""A store on disk: RocksDB through rocksdict, and everything that bites there kept in this file.
+
+Each rule below has a canary in ``tests/storage/test_canaries.py`` that fails when rocksdict changes its mind.
+
+* R1. `write` never syncs and never waits (`no_slowdown`), because rocksdict holds the GIL in it; `flush_wal`
+  gives the GIL away and is where durability comes from (I2). A refused batch is consumed: it is built again.
+* R2. The log is recovered up to a torn tail and refused when its middle is damaged; the default recovery
+  silently drops every commit after a flipped bit.
+* R3. A page is read by an iterator with an upper bound, an explicit seek, and `status` at its end: a damaged
+  block ends an iteration just as the end of the table does. The iterator is dropped before the page is handed
+  out, since one that lives keeps the LOCK after `close`.
+* R4. After a full disk refused a write, the log's writer is broken until RocksDB has recovered by itself; a
+  `flush_wal` meanwhile makes that permanent. So nothing is flushed when nothing was written.
+* R5. Errors are told apart by their text, in `statehouse.storage.rocksdb_errors` and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.metadata
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from rocksdict import (
+    AccessType,
+    BlockBasedOptions,
+    BottommostLevelCompaction,
+    Cache,
+    ChecksumType,
+    ColumnFamily,
+    CompactOptions,
+    DBCompressionType,
+    DBRecoveryMode,
+    Options,
+    Rdict,
+    RdictIter,
+    ReadOptions,
+    WriteBatch,
+    WriteOptions,
+)
+
+from statehouse.errors import EngineError, ForkedProcessError, StatehouseError
+from statehouse.storage import PAGE_BYTES, PAGE_ROWS, Row, Table
+from statehouse.storage.directory import DataDirectory, FreeSpace
+from statehouse.storage.marks import MarkFile, read_marks
+from statehouse.storage.rocksdb_errors import is_stall, not_opened, not_written, unreadable, unsure
+
+__all__ = ["CACHE_BYTES", "RocksStore"]
+
+_KIB: Final = 1 << 10
+_MIB: Final = 1 << 20
+
+CACHE_BYTES: Final = 128 * _MIB
+"""The default size of the cache that all tables share, their indexes and filters included."""
+
+_BUFFERS_BYTES: Final = 64 * _MIB
+"""All memtables of a store together, however many tables it has."""
+
+_BUFFER_BYTES: Final = 16 * _MIB
+"""One memtable. RocksDB goes on after a full disk once this much is free."""
+
+_LOG_BYTES_MAX: Final = 64 * _MIB
+"""Tables are flushed before the log grows past this, so that opening after a kill stays quick."""
+
+_BLOB_BYTES_MIN: Final = 2 * _KIB
+_OPEN_FILES_MAX: Final = 512
+_STALL_SECONDS_MAX: Final = 5.0
+_STALL_PAUSE_MIN: Final = 0.001
+_STALL_PAUSE_MAX: Final = 0.05
+_FEW_KEYS: Final = 16
+
+_LOOKED_UP: Final = frozenset(
+    {Table.NAMES, Table.RECORDS, Table.VERSIONS, Table.TXNS, Table.HISTORY, Table.META}
+)
+"""Tables asked for single keys, absent ones too; a bloom filter answers those without reading a block."""
+
+
+class RocksStore:
+    """Ordered tables of bytes in a directory, each a column family of one RocksDB database.
+
+    A store opened with ``read_only`` is a RocksDB secondary: it reads while another process writes, sees that
+    process's writes after `refresh`, and refuses its own.
+
+    Example:
+        >>> import tempfile
+        >>> from statehouse.storage import Table
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     store = RocksStore.open(Path(directory))
+        ...     store.write([(Table.META, b"format", b"1")])
+        ...     store.sync()
+        ...     store.close()
+        ...     store = RocksStore.open(Path(directory))
+        ...     found = store.get(Table.META, b"format")
+        ...     store.close()
+        >>> found
+        b'1'
+    """
+
+    kind = "rocksdb"
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        read_only: bool = False,
+        cache_bytes: int = CACHE_BYTES,
+        free_bytes_min: int | None = None,
+        stall_seconds_max: float = _STALL_SECONDS_MAX,
+    ) -> RocksStore:
+        """The store in a directory, which is made if it is not there.
+
+        Args:
+            path: The directory; one process has it open for writing.
+            read_only: Read what another process writes.
+            cache_bytes: The size of the cache of blocks, indexes and filters.
+            free_bytes_min: Refuse writes when the disk has less free; None: 256 MiB or 1 %.
+            stall_seconds_max: How long a write waits for flushes and compactions to catch up.
+
+        Raises:
+            DirectoryLockedError: It is open already, in another process or in this one.
+            InvalidArgumentError: The path is a file, or another program's directory, or forbidden.
+            NotFoundError: ``read_only``, and there is no store.
+            CorruptionError: What is there is not what was written.
+            EngineError: The disk failed.
+        """
+        directory = DataDirectory(path.absolute())
+        if read_only:
+            directory.require()
+            create = False
+        else:
+            create = directory.prepare()
+        secondary = Path(tempfile.mkdtemp(prefix="statehouse-read-only-")) if read_only else None
+        try:
+            database = _open_database(
+                directory.rocks, create=create, secondary=secondary, cache_bytes=cache_bytes
+            )
+            try:
+                store = cls(
+                    directory, database, secondary, FreeSpace(path, free_bytes_min), stall_seconds_max
+                )
+                if not read_only:
+                    directory.claim()
+                    directory.sync()
+            except BaseException:
+                database.close()
+                raise
+        except BaseException as error:
+            if secondary is not None:
+                shutil.rmtree(secondary, ignore_errors=True)
+            if isinstance(error, StatehouseError) or not isinstance(error, Exception):
+                raise
+            raise not_opened(directory, error) from error
+        return store
+
+    def __init__(
+        self,
+        directory: DataDirectory,
+        database: Rdict,
+        secondary: Path | None,
+        free_space: FreeSpace,
+        stall_seconds_max: float,
+    ) -> None:
+        """Takes over an open database; use `open`."""
+        self._directory = directory
+        self._secondary = secondary
+        self._free_space = free_space
+        self._stall_seconds_max = stall_seconds_max
+        self._pid = os.getpid()
+        self._closing = threading.Lock()
+        self._unsynced = False
+        self._stalls = 0
+        self._database: Rdict | None = database
+        self._families: dict[Table, Rdict] = {
+            table: database.get_column_family(table.value) for table in Table
+        }
+        self._gets: dict[Table, Callable[..., Any]] = {table: cf.get for table, cf in self._families.items()}
+        self._handles: dict[Table, ColumnFamily] = {
+            table: database.get_column_family_handle(table.value) for table in Table
+        }
+        self._marks = None if secondary else MarkFile(directory.marks)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused: the directory is another process's."""
+        return self._secondary is not None
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """The value of a row, or None.
+
+        Raises:
+            CorruptionError: It cannot be read.
+            EngineError: The store is closed.
+        """
+        try:
+            found: bytes | None = self._gets[table](key)
+        except Exception as error:  # noqa: BLE001 - rocksdict raises nothing narrower (R5)
+            self._unreadable(table, error)
+        return found
+
+    def get_many(self, table: Table, keys: list[bytes]) -> list[bytes | None]:
+        """The values of many rows, in the order asked. Many keys are read without holding the GIL.
+
+        Raises:
+            CorruptionError: One cannot be read.
+            EngineError: The store is closed.
+        """
+        try:
+            get = self._gets[table]
+            if len(keys) < _FEW_KEYS:
+                return [get(key) for key in keys]
+            found: list[bytes | None] = get(keys)
+        except Exception as error:  # noqa: BLE001 - rocksdict raises nothing narrower (R5)
+            self._unreadable(table, error)
+        return found
+
+    def scan(
+        self,
+        table: Table,
+        start: bytes,
+        stop: bytes,
+        *,
+        reverse: bool = False,
+        rows_max: int = PAGE_ROWS,
+        bytes_max: int = PAGE_BYTES,
+    ) -> list[tuple[bytes, bytes]]:
+        """One short page of rows with ``start <= key < stop``, as of one moment; see `Store.scan`.
+
+        Raises:
+            CorruptionError: A row cannot be read.
+            EngineError: The store is closed.
+        """
+        try:
+            family = self._families[table]
+            if start >= stop or rows_max < 1:
+                return []
+            options = ReadOptions()
+            options.set_iterate_upper_bound(stop)
+            return _page(family.iter(options), start, reverse, rows_max, bytes_max)
+        except Exception as error:  # noqa: BLE001 - rocksdict raises nothing narrower (R5)
+            self._unreadable(table, error)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Applies rows as one atomic batch; visible to reads, not yet durable (I1, I3).
+
+        Raises:
+            NotWrittenError: Nothing was applied.
+            EngineError: The store is read-only or closed, or the disk failed: the outcome is in doubt.
+        """
+        if not rows:
+            return
+        if self._secondary is not None:
+            raise self._refused()
+        self._free_space.require()
+        deadline, pause = 0.0, _STALL_PAUSE_MIN
+        while True:
+            batch = WriteBatch(raw_mode=True)
+            put, handles = batch.put, self._handles
+            for table, key, value in rows:
+                if value is None:
+                    batch.delete(key, handles[table])
+                else:
+                    put(key, value, handles[table])
+            try:
+                self._opened().write(batch)
+            except StatehouseError:
+                raise
+            except Exception as error:
+                now = time.monotonic()
+                deadline = deadline or now + self._stall_seconds_max
+                if not is_stall(error) or now + pause > deadline:
+                    raise not_written(self._directory, error) from error
+                self._stalls += 1
+            else:
+                self._unsynced = True
+                return
+            # The GIL is free here, which is what the flushes' callers and all readers need.
+            time.sleep(pause)
+            pause = min(pause * 2, _STALL_PAUSE_MAX)
+
+    def sync(self) -> None:
+        """Makes every earlier write durable (I2).
+
+        Raises:
+            EngineError: It is not known what is durable.
+        """
+        database = self._opened()
+        if not self._unsynced:
+            return  # R4
+        try:
+            database.flush_wal(True)
+        except Exception as error:
+            raise unsure(self._directory, "its log could not be flushed", error) from error
+        self._unsynced = False
+
+    def read_marks(self) -> tuple[bytes, bytes]:
+        """The two mark slots as they were last written, empty where there is none.
+
+        Raises:
+            EngineError: They cannot be read.
+        """
+        try:
+            return read_marks(self._directory.marks)
+        except OSError as error:
+            raise unsure(self._directory, "its mark file could not be read", error) from error
+
+    def write_mark(self, slot: int, data: bytes, *, sync: bool = False) -> None:
+        """Overwrites a slot (0 or 1) of at most 512 bytes in a file beside the log, not atomic with it.
+
+        Raises:
+            ValueError: There is no such slot, or the data is too long.
+            EngineError: The store is read-only or closed, or the file cannot be written.
+        """
+        if self._marks is None:
+            raise self._refused()
+        try:
+            self._marks.write(slot, data, sync=sync)
+        except OSError as error:
+            raise unsure(self._directory, "its mark file could not be written", error) from error
+
+    def refresh(self) -> None:
+        """In a read-only store, catches up with what the other process wrote since.
+
+        Raises:
+            CorruptionError: What it wrote cannot be read.
+            EngineError: The store is closed.
+        """
+        database = self._opened()
+        if self._secondary is None:
+            return
+        try:
+            database.try_catch_up_with_primary()
+        except Exception as error:  # noqa: BLE001 - rocksdict raises nothing narrower (R5)
+            self._unreadable(None, error)
+
+    def compact(self) -> None:
+        """Rewrites files so that deleted and overwritten rows take no space, also those in blob files.
+
+        Raises:
+            EngineError: The store is read-only or closed, or flushing failed.
+        """
+        if self._secondary is not None:
+            raise self._refused()
+        self._opened()
+        options = CompactOptions()
+        options.set_exclusive_manual_compaction(False)
+        options.set_bottommost_level_compaction(BottommostLevelCompaction.force_optimized())
+        try:
+            for table, family in self._families.items():
+                family.flush()
+                if table is Table.SEGMENTS:
+                    family.set_options(_BLOB_GC_FULL)
+                family.compact_range(None, None, options)
+                if table is Table.SEGMENTS:
+                    family.set_options(_BLOB_GC)
+        except Exception as error:
+            raise unsure(self._directory, "compaction failed", error) from error
+
+    def size_bytes(self) -> int:
+        """How many bytes the files in the directory have."""
+        return sum(_sizes(self._directory.path))
+
+    def details(self) -> Mapping[str, str]:
+        """Facts for people: files, memory, stalls.
+
+        Raises:
+            EngineError: The store is closed.
+        """
+        database = self._opened()
+        names = [path.suffix for path in self._directory.rocks.iterdir()]
+
+        def total(name: str) -> int:
+            return sum(family.property_int_value(name) or 0 for family in self._families.values())
+
+        return {
+            "directory": str(self._directory.path),
+            "rocksdict": importlib.metadata.version("rocksdict"),
+            "table files": str(names.count(".sst")),
+            "blob files": str(names.count(".blob")),
+            "log files": str(names.count(".log")),
+            "memtable bytes": str(total("rocksdb.cur-size-all-mem-tables")),
+            "table reader bytes": str(total("rocksdb.estimate-table-readers-mem")),
+            "cache bytes": str(database.property_int_value("rocksdb.block-cache-usage") or 0),
+            "compaction pending bytes": str(total("rocksdb.estimate-pending-compaction-bytes")),
+            "background errors": str(database.property_int_value("rocksdb.background-errors") or 0),
+            "write stalls": str(self._stalls),
+        }
+
+    def close(self) -> None:
+        """Flushes what is in memory, syncs, and frees everything, also if that fails. Idempotent.
+
+        Calls in flight in other threads are for the caller to wait for: RocksDB closes with the last of them.
+
+        Raises:
+            EngineError: Something written since the last `sync` may not be durable.
+        """
+        with self._closing:
+            database, self._database = self._database, None
+            if database is None:
+                return
+            families = list(self._families.values())
+            self._retire("is closed", EngineError)
+            errors: list[Exception] = []
+            if self._secondary is None:
+                self._flush_all(families, errors)
+            for handle in (*families, database):
+                # Closing flushes again, and the flush of a full disk fails again; what counts is above.
+                with contextlib.suppress(Exception):
+                    handle.close()
+            if self._secondary is not None:
+                shutil.rmtree(self._secondary, ignore_errors=True)
+            if errors and self._unsynced:
+                raise unsure(self._directory, "closing it failed", errors[0]) from errors[0]
+
+    def _flush_all(self, families: list[Rdict], errors: list[Exception]) -> None:
+        for step in (*(family.flush for family in families), self._close_marks, self._directory.release):
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - each step is tried; the first error is raised
+                errors.append(error)
+        if not errors:
+            self._unsynced = False
+
+    def _close_marks(self) -> None:
+        if self._marks is not None:
+            self._marks.close()
+
+    def abandon(self) -> None:
+        """Marks the store unusable without touching any file; for a forked child, and after a fatal error.
+
+        RocksDB's objects are kept for ever, past the interpreter's end too: in a forked child their
+        destructors wait for threads that do not exist there, and flush into the parent's files.
+        """
+        database, self._database = self._database, None
+        if database is None:
+            return
+        for native in (database, *self._families.values(), *self._handles.values(), *self._gets.values()):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(native))
+        self._retire("was abandoned", ForkedProcessError if os.getpid() != self._pid else EngineError)
+
+    def _retire(self, how: str, error: type[EngineError]) -> None:
+        # Lookups in these fail with the reason; an open store pays nothing for that.
+        message = f"the store in {str(self._directory.path)!r} {how}; open it again"
+        self._gets = _Retired(error, message)
+        self._families = _Retired(error, message)
+        self._handles = _Retired(error, message)
+
+    def _opened(self) -> Rdict:
+        if self._database is None:
+            self._families[Table.META]
+        assert self._database is not None, "a retired store raises above"
+        return self._database
+
+    def _refused(self) -> EngineError:
+        return EngineError(
+            f"the store in {str(self._directory.path)!r} is open read-only; "
+            "write through the process that holds it"
+        )
+
+    def _unreadable(self, table: Table | None, error: Exception) -> NoReturn:
+        if isinstance(error, StatehouseError):
+            raise error
+        if self._database is None:
+            # Closed while this call was on its way.
+            self._families[Table.META]
+        raise unreadable(self._directory, table, error) from error
+
+
+class _Retired(dict[Table, Any]):
+    """The tables of a store that is no longer open."""
+
+    def __init__(self, error: type[EngineError], message: str) -> None:
+        super().__init__()
+        self._error = error
+        self._message = message
+
+    def __missing__(self, table: Table) -> NoReturn:
+        raise self._error(self._message)
+
+
+def _page(
+    rows: RdictIter, start: bytes, reverse: bool, rows_max: int, bytes_max: int
+) -> list[tuple[bytes, bytes]]:
+    valid, read_key, read_value = rows.valid, rows.key, rows.value
+    advance = rows.prev if reverse else rows.next
+    page: list[tuple[bytes, bytes]] = []
+    size = 0
+    try:
+        if reverse:
+            rows.seek_to_last()
+        else:
+            rows.seek(start)
+        while valid():
+            key, value = read_key(), read_value()
+            if key < start:
+                break
+            page.append((key, value))
+            size += len(key) + len(value)
+            if len(page) >= rows_max or size >= bytes_max:
+                break
+            advance()
+        rows.status()
+    finally:
+        # R3: a traceback keeps this frame, and the frame would keep the iterator.
+        del rows, valid, read_key, read_value, advance
+    return page
+
+
+def _open_database(path: Path, *, create: bool, secondary: Path | None, cache_bytes: int) -> Rdict:
+
+    cache = Cache(cache_bytes)
+    tables = {table.value: _table_options(table, cache) for table in Table}
+    if not create:
+        # A newer format may have tables that are unknown here; the engine has to read the format to say so.
+        for name in Rdict.list_cf(str(path), Options(raw_mode=True)):
+            tables.setdefault(name, _table_options(None, cache))
+    access = AccessType.read_write() if secondary is None else AccessType.secondary(str(secondary))
+    options = _database_options(cache, create=create, read_only=secondary is not None)
+    database = Rdict(str(path), options=options, column_families=tables, access_type=access)
+    # Set once: passing them to each write converts them each time.
+    writing = WriteOptions()
+    writing.no_slowdown = True  # R1
+    database.set_write_options(writing)
+    return database
+
+
+def _database_options(cache: Any, *, create: bool, read_only: bool) -> Options:
+
+    options = _table_options(None, cache)
+    options.create_if_missing(create)
+    # Also in a store that exists: making it may have been cut short between two tables.
+    options.create_missing_column_families(not read_only)
+    options.set_paranoid_checks(True)
+    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())  # R2
+    options.set_recycle_log_file_num(0)
+    options.set_db_write_buffer_size(_BUFFERS_BYTES)
+    options.set_max_total_wal_size(_LOG_BYTES_MAX)
+    options.set_max_background_jobs(2)
+    # A secondary must hold every file open: the primary may delete them under it.
+    options.set_max_open_files(-1 if read_only else _OPEN_FILES_MAX)
+    options.set_bytes_per_sync(1 * _MIB)
+    options.set_manifest_preallocation_size(64 * _KIB)
+    options.set_max_manifest_file_size(16 * _MIB)
+    options.set_keep_log_file_num(2)
+    options.set_max_log_file_size(1 * _MIB)
+    options.set_stats_dump_period_sec(0)
+    options.set_stats_persist_period_sec(0)
+    return options
+
+
+_BLOB_GC: Final = {"blob_garbage_collection_age_cutoff": "0.25"}
+_BLOB_GC_FULL: Final = {"blob_garbage_collection_age_cutoff": "1.0"}
+
+
+def _table_options(table: Table | None, cache: Any) -> Options:
+
+    blocks = BlockBasedOptions()
+    blocks.set_block_cache(cache)
+    blocks.set_cache_index_and_filter_blocks(True)
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
+    blocks.set_checksum_type(ChecksumType.xxh3())
+    if table in _LOOKED_UP:
+        blocks.set_bloom_filter(10, False)
+    options = Options(raw_mode=True)
+    options.set_block_based_table_factory(blocks)
+    options.set_write_buffer_size(_BUFFER_BYTES)
+    options.set_max_write_buffer_number(3)
+    options.set_compression_type(DBCompressionType.lz4())
+    options.set_bottommost_compression_type(DBCompressionType.zstd())
+    # Writes are never slowed down (R1), only stopped: the two triggers would mean the same, so they are one.
+    options.set_level_zero_slowdown_writes_trigger(36)
+    options.set_level_zero_stop_writes_trigger(36)
+    if table is Table.SEGMENTS:
+        options.set_enable_blob_files(True)
+        options.set_min_blob_size(_BLOB_BYTES_MIN)
+        options.set_blob_compression_type(DBCompressionType.lz4())
+        options.set_enable_blob_gc(True)
+        options.set_blob_gc_age_cutoff(0.25)
+        options.set_blob_gc_force_threshold(0.5)
+    return options
+
+
+def _sizes(path: Path) -> Iterator[int]:
+    for folder, _, names in os.walk(path):
+        for name in names:
+            # Compaction deletes files at any time.
+            with contextlib.suppress(FileNotFoundError):
+                yield Path(folder, name).stat().st_size
