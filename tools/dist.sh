@@ -23,7 +23,7 @@ print(f"the wheel holds {len(names)} files, all of statehouse")
 PY
 
 PYTHON=$python tools/venv.sh "$clean" requirements/runtime.lock
-"$clean/bin/python" -m pip --disable-pip-version-check install --quiet --no-deps dist/*.whl
+"$clean/bin/python" -m pip --disable-pip-version-check install -qq --no-deps dist/*.whl
 
 # From elsewhere, so that the source tree is not what gets imported.
 clean=$(cd "$clean" && pwd)

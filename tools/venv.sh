@@ -49,8 +49,8 @@ pip() {
 }
 
 echo "Installing $lock into $directory"
-pip install --quiet --require-hashes -r "$lock"
+pip install -qq --require-hashes -r "$lock"
 if [ -n "$editable" ]; then
-    pip install --quiet --no-deps --no-build-isolation --editable .
+    pip install -qq --no-deps --no-build-isolation --editable .
 fi
 touch "$directory/.installed"
