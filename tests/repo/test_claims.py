@@ -72,5 +72,5 @@ def test_a_report_names_a_node_by_dots() -> None:
     "text", ["[other.G1]\n", '[guarantees.G1]\npromise = "x"\n', "[guarantees.G1]\ntests = []\n"]
 )
 def test_a_claim_that_is_not_one_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="neither|needs"):
+    with pytest.raises(ValueError, match=r"neither|needs"):
         load(text)

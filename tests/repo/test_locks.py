@@ -9,7 +9,13 @@ import pytest
 import tools.lock
 from tools.lock import MARK, Lock, complaints, fingerprint
 
-PROJECT = '[project]\nrequires-python = ">=3.11"\ndependencies = [{}]\n[project.optional-dependencies]\ntesting = []\n'
+PROJECT = """
+[project]
+requires-python = ">=3.11"
+dependencies = [{}]
+[project.optional-dependencies]
+testing = []
+"""
 PIN = "click==8.1 \\\n    --hash=sha256:00\n"
 RUNTIME = Lock("runtime", project=True)
 
@@ -41,7 +47,7 @@ def test_a_comment_does_not_put_a_lock_out_of_step(root: Path) -> None:
     assert fingerprint(own) == before
 
 
-@pytest.mark.parametrize("line", ["--extra-index-url x\n", "click @ file://x \\\n", "click==8.1\n"])
+@pytest.mark.parametrize("line", ["--pre x\n", "click @ file://x \\\n", "click==8.1\n"])
 def test_a_lock_that_names_an_index_a_file_or_no_hash_is_noticed(root: Path, line: str) -> None:
     path = root / "requirements/runtime.lock"
     path.write_text(path.read_text() + line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,7 @@ def test_an_error_code_keeps_its_number() -> None:
 
 def test_every_field_is_explained() -> None:
     lines = [line.strip() for line in PROTO.splitlines()]
-    pairs = zip(lines, lines[1:], strict=False)
-    bare = [line for above, line in pairs if re.search(r" = \d+;$", line) and not above.startswith("//")]
+    bare = [
+        line for above, line in pairwise(lines) if re.search(r" = \d+;$", line) and not above.startswith("//")
+    ]
     assert bare == []
