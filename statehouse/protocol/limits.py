@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from statehouse.errors import InvalidArgumentError
+
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -41,3 +43,18 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 COMMIT_TS_MAX = 2**53 - 1
 """Every integer of the contract fits a JavaScript number exactly."""
+
+
+def check_integer(what: str, number: object, low: int, high: int = COMMIT_TS_MAX) -> None:
+    """Raises InvalidArgumentError unless this is an integer from `low` to `high`, both inclusive."""
+    if type(number) is int and low <= number <= high:
+        return
+    bounds = f"of at least {low}" if high == COMMIT_TS_MAX else f"from {low} to {high}"
+    raise InvalidArgumentError(f"{what} must be an integer {bounds}: {number!r:.80}")
+
+
+def check_seconds(what: str, seconds: object, low: float, high: float) -> None:
+    """Raises InvalidArgumentError unless this is a number of seconds from `low` to `high`, both inclusive."""
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and low <= seconds <= high:
+        return
+    raise InvalidArgumentError(f"{what} must be {low:g} to {high:g} seconds: {seconds!r:.80}")

@@ -52,7 +52,9 @@ def check_text(what: str, text: str, size_bytes_max: int, *, empty: bool = False
         try:
             size = len(text.encode())
         except UnicodeEncodeError as error:
-            raise InvalidArgumentError(f"{what} is not valid Unicode: {text!r:.80} ({error.reason})") from None
+            raise InvalidArgumentError(
+                f"{what} is not valid Unicode: {text!r:.80} ({error.reason})"
+            ) from None
         if size > size_bytes_max:
             raise LimitExceededError(
                 f"{what} is {size} bytes long; the limit is {size_bytes_max}: {text!r:.80}",

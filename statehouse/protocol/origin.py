@@ -81,7 +81,9 @@ def check_origin(origin: Origin, limits: Limits = DEFAULT_LIMITS) -> None:
         try:
             size += len(name.encode()) + len(value.encode())
         except UnicodeEncodeError as error:
-            raise InvalidArgumentError(f"origin attribute {name!r:.40} is not valid Unicode ({error.reason})") from None
+            raise InvalidArgumentError(
+                f"origin attribute {name!r:.40} is not valid Unicode ({error.reason})"
+            ) from None
     if size > limits.origin_bytes_max:
         raise LimitExceededError(
             f"the origin is {size} bytes; the limit is {limits.origin_bytes_max}",

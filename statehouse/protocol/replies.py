@@ -90,7 +90,9 @@ class Operation:
             ErasedError: The value was erased.
         """
         if self.kind == "erased":
-            raise ErasedError(f"version {self.version} of {self.namespace}/{self.agent_id}/{self.key} was erased")
+            raise ErasedError(
+                f"version {self.version} of {self.namespace}/{self.agent_id}/{self.key} was erased"
+            )
         return None if self.payload is None else decode(self.payload)
 
 
@@ -299,5 +301,3 @@ class EngineVersion:
 
     version: str
     git_sha: str
-
-

@@ -42,8 +42,6 @@ class Request(Generic[R]):
     """Something to ask an engine; ``R`` is what it answers."""
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Get(Request[Read]):
     """One key, as of ``at``. An absent or deleted key is an entry that does not exist, not an error.
@@ -137,8 +135,6 @@ class ListNamespaces(Request[NamespacePage]):
     cursor: str | None = None
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Replay(Request[EventPage]):
     """Events in commit order (G7): of one agent, of a namespace, or of the whole store.
@@ -198,8 +194,6 @@ class LookupTxn(Request[TxnOutcome]):
     """What became of a transaction id; this resolves an `OutcomeUnknownError`."""
 
     txn_id: str
-
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,8 +329,6 @@ class Commit(Request[Committed]):
     epoch: int = 0
     committed_at_us: int = 0
     timeout_s: float = 30.0
-
-
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,507 @@
+"""Applying a commit: a pure function of (state, commit, time, entropy). Nothing here writes or waits.
+
+`prepare` looks at the commit alone (names, sizes, digests) and runs in the caller's thread. A `Group`
+then applies one prepared commit after another on top of the state and of each other, and collects the
+rows that the writer hands to the store as one batch.
+
+The order of the checks is part of the contract: 1. malformed; 2. another store or epoch; 3. the txn_id
+was committed before; 4. the txn_id is too old to know; 5. what was read has changed; 6. preconditions;
+7. the base of an `Extend`. Nothing of a commit that fails one of them is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from statehouse.engine import layout, ropes
+from statehouse.engine.conflicts import check_conflicts, check_preconditions, range_bounds
+from statehouse.engine.digests import chunk_digests, event_digest, fingerprint, operation_digest
+from statehouse.engine.layout import (
+    INLINE,
+    INLINE_BYTES_MAX,
+    KIND_DELETE,
+    KIND_WRITE,
+    ROPE,
+    SALT_BYTES,
+    TOMBSTONE,
+    EventOperation,
+    EventRow,
+    Head,
+    HistoryRow,
+    NameRow,
+    Totals,
+)
+from statehouse.engine.state import RecentKey, State, check_commit_ts
+from statehouse.errors import (
+    AlreadyExistsError,
+    ErasedError,
+    InvalidArgumentError,
+    LimitExceededError,
+    NotFoundError,
+    OutcomeUnknownError,
+)
+from statehouse.protocol.limits import COMMIT_TS_MAX
+from statehouse.protocol.names import check_text, check_txn_id
+from statehouse.protocol.origin import check_origin
+from statehouse.protocol.replies import Committed
+from statehouse.protocol.requests import Commit, Copy, Delete, Extend, Write
+from statehouse.storage import Row, Table
+
+Entropy = Callable[[int], bytes]
+"""Gives so many random bytes."""
+
+
+class PreparedOperation(NamedTuple):
+    """An operation with what could be worked out without looking at the store."""
+
+    name: bytes
+    operation: Write | Delete | Extend
+    chunks: tuple[bytes, ...]
+
+
+class Prepared(NamedTuple):
+    """A well-formed commit, ready to apply."""
+
+    commit: Commit
+    txn_key: bytes
+    fingerprint: bytes
+    operations: tuple[PreparedOperation, ...]
+    reads: tuple[bytes, ...]
+    ranges: tuple[tuple[bytes, bytes], ...]
+    conditions: tuple[bytes, ...]
+    size_bytes: int
+
+
+class DependsOnGroup(Exception):
+    """The commit builds on rows of the group it is in: apply it in the next one."""
+
+
+def prepare(state: State, commit: Commit) -> Prepared:
+    """Checks that a commit is well formed and works out its digests.
+
+    Raises:
+        InvalidArgumentError: Something about it makes no sense.
+        LimitExceededError: It is larger than a limit.
+    """
+    limits = state.limits
+    check_txn_id(commit.txn_id, limits)
+    check_origin(commit.origin, limits)
+    _check_counts(state, commit)
+    _check_positions(commit)
+    operations = []
+    names: set[bytes] = set()
+    size = 0
+    for operation in commit.operations:
+        if not isinstance(operation, Write | Delete | Extend):
+            raise InvalidArgumentError(f"not an operation: {operation!r:.80}")
+        name = state.name_key(operation.key)
+        if name in names:
+            raise InvalidArgumentError(f"{operation.key} appears twice in one transaction; keep the last one")
+        names.add(name)
+        chunks: tuple[bytes, ...] = ()
+        size += len(name)
+        if isinstance(operation, Write):
+            size += _check_write(state, operation)
+            chunks = chunk_digests(operation.payload.data)
+        elif isinstance(operation, Extend):
+            size += _check_extend(state, operation)
+        operations.append(PreparedOperation(name, operation, chunks))
+    if size > limits.transaction_bytes_max:
+        raise LimitExceededError(
+            f"the transaction is {size} bytes; the limit is {limits.transaction_bytes_max}: use several",
+            limit=limits.transaction_bytes_max,
+            actual=size,
+        )
+    mark = fingerprint(commit, [each.name for each in operations], [each.chunks for each in operations])
+    reads = tuple([state.name_key(name) for name in commit.reads])
+    ranges = tuple([range_bounds(state, key_range) for key_range in commit.ranges])
+    conditions = tuple([state.name_key(condition.key) for condition in commit.preconditions])
+    txn_key = layout.pack_txn_id(commit.txn_id)
+    return Prepared(commit, txn_key, mark, tuple(operations), reads, ranges, conditions, size)
+
+
+def _check_counts(state: State, commit: Commit) -> None:
+    limits = state.limits
+    count = len(commit.operations)
+    if count > limits.transaction_operations_max:
+        raise LimitExceededError(
+            f"{count} operations in one transaction; the limit is {limits.transaction_operations_max}",
+            limit=limits.transaction_operations_max,
+            actual=count,
+        )
+    count = len(commit.reads) + len(commit.ranges) + len(commit.preconditions)
+    if count > limits.transaction_reads_max:
+        raise LimitExceededError(
+            f"{count} reads and preconditions in one transaction; the limit is {limits.transaction_reads_max}",
+            limit=limits.transaction_reads_max,
+            actual=count,
+        )
+
+
+def _check_positions(commit: Commit) -> None:
+    check_commit_ts("made_at_ts", commit.made_at_ts)
+    check_commit_ts("committed_at_us", commit.committed_at_us)
+    check_commit_ts("epoch", commit.epoch)
+    if commit.committed_at_us > COMMIT_TS_MAX:
+        raise InvalidArgumentError(f"committed_at_us {commit.committed_at_us} is beyond the year 2255")
+    if commit.read_ts is not None:
+        check_commit_ts("read_ts", commit.read_ts)
+    elif commit.reads or commit.ranges:
+        raise InvalidArgumentError("reads and ranges need the read_ts that they were read at")
+    for condition in commit.preconditions:
+        if (condition.version is None) == (condition.commit_ts is None):
+            raise InvalidArgumentError(
+                f"a precondition on {condition.key} needs exactly one of version and commit_ts"
+            )
+        expected = condition.version if condition.version is not None else condition.commit_ts
+        check_commit_ts("if_version" if condition.version is not None else "if_commit_ts", expected or 0)
+
+
+def _check_type(state: State, content_type: str) -> None:
+    check_text("content_type", content_type, min(state.limits.content_type_bytes_max, 255))
+
+
+def _check_write(state: State, operation: Write) -> int:
+    payload = operation.payload
+    _check_type(state, payload.content_type)
+    if not isinstance(payload.data, bytes):
+        raise InvalidArgumentError(f"payload data must be bytes, not {type(payload.data).__name__}")
+    _check_size(state, len(payload.data))
+    return len(payload.data)
+
+
+def _check_size(state: State, size: int) -> None:
+    if size > state.limits.value_bytes_max:
+        raise LimitExceededError(
+            f"the value is {size} bytes; the limit is {state.limits.value_bytes_max}",
+            limit=state.limits.value_bytes_max,
+            actual=size,
+        )
+
+
+def _check_extend(state: State, operation: Extend) -> int:
+    _check_type(state, operation.content_type)
+    state.name_key(operation.base_key)
+    if operation.base_key[:2] != operation.key[:2]:
+        raise InvalidArgumentError(
+            f"the base {operation.base_key} is of another agent than {operation.key}; "
+            "values are shared within one agent only"
+        )
+    check_commit_ts("base_version", operation.base_version)
+    size = shared = 0
+    for part in operation.parts:
+        if isinstance(part, Copy):
+            check_commit_ts("start", part.start)
+            check_commit_ts("stop", part.stop)
+            if part.stop < part.start:
+                raise InvalidArgumentError(
+                    f"a copy of bytes {part.start} to {part.stop} ends before it begins"
+                )
+            shared += part.stop - part.start
+        elif isinstance(part, bytes):
+            size += len(part)
+        else:
+            raise InvalidArgumentError(f"a part is a Copy or bytes, not {type(part).__name__}")
+    _check_size(state, size + shared)
+    return size
+
+
+class Outcome(NamedTuple):
+    """What became of a commit in a group; `staged` says that the group's rows carry it."""
+
+    committed: Committed
+    staged: bool
+
+
+class Group:
+    """Commits that are written as one batch. Reads the state, changes nothing of it."""
+
+    def __init__(self, state: State, now_us: int, entropy: Entropy) -> None:
+        self._state = state
+        self._now_us = now_us
+        self._entropy = entropy
+        self.head: Head = state.head
+        self.rows: list[Row] = []
+        self.recent: list[tuple[int, tuple[RecentKey, ...]]] = []
+        self.totals: dict[bytes, Totals] = {}
+        self._names: dict[bytes, NameRow] = {}
+        self._txns: dict[bytes, tuple[int, bytes, int]] = {}
+        self._tails: dict[tuple[int, int], int] = {}
+
+    def name_row(self, name: bytes) -> NameRow | None:
+        """The newest state of a record, earlier commits of this group included."""
+        row = self._names.get(name)
+        if row is None:
+            data = self._state.store.get(Table.NAMES, name)
+            if data is not None:
+                return layout.unpack_name_row(data)
+        return row
+
+    def newest_in(self, after_ts: int, start: bytes, stop: bytes, *, membership: bool) -> int:
+        """The newest commit of this group that touched a range; 0 when none did."""
+        for commit_ts, keys in reversed(self.recent):
+            if commit_ts > after_ts:
+                for key, flipped in keys:
+                    if start <= key < stop and (flipped or not membership):
+                        return commit_ts
+        return 0
+
+    def apply(self, prepared: Prepared) -> Outcome:
+        """Applies one commit on top of the ones before.
+
+        Raises:
+            StatehouseError: It was refused, and nothing of it is in the group; see `Commit`.
+            DependsOnGroup: It must go into the next group.
+        """
+        commit = prepared.commit
+        state = self._state
+        if commit.store_id:
+            self._check_store(commit)
+        repeated = self._repeated(prepared)
+        if repeated is not None:
+            return repeated
+        self._check_age(commit)
+        if commit.operations and commit.read_ts is not None:
+            check_conflicts(state, self, prepared)
+        check_preconditions(self, prepared)
+        if not commit.operations:
+            return Outcome(Committed(self.head.commit_ts, self.head.committed_at_us), staged=False)
+        return self._stage(prepared)
+
+    def _check_store(self, commit: Commit) -> None:
+        try:
+            store_id = bytes.fromhex(commit.store_id)
+        except (ValueError, TypeError):
+            raise InvalidArgumentError(f"store_id must be hexadecimal: {commit.store_id!r:.80}") from None
+        state = self._state
+        state.check_reference(store_id, commit.epoch or state.epoch, commit.made_at_ts)
+
+    def _repeated(self, prepared: Prepared) -> Outcome | None:
+        """The outcome of the same txn_id before, if there was one (G5)."""
+        commit = prepared.commit
+        if commit.txn_id in self._state.in_doubt:
+            raise OutcomeUnknownError(
+                f"whether transaction {commit.txn_id} was applied is known after the store is reopened",
+                txn_id=commit.txn_id,
+            )
+        known = self._txns.get(prepared.txn_key)
+        if known is None:
+            row = self._state.store.get(Table.TXNS, prepared.txn_key)
+            if row is None:
+                return None
+            commit_ts, mark = layout.unpack_txn_row(row)
+            event = self._state.store.get(Table.EVENTS, layout.pack_u64(commit_ts))
+            known = (commit_ts, mark, layout.event_time(event) if event else 0)
+        commit_ts, mark, committed_at_us = known
+        if mark != prepared.fingerprint:
+            raise AlreadyExistsError(
+                f"transaction id {commit.txn_id} was committed at commit_ts {commit_ts} with other operations; "
+                "a new transaction needs a new id",
+                txn_id=commit.txn_id,
+                commit_ts=commit_ts,
+            )
+        staged = prepared.txn_key in self._txns
+        return Outcome(Committed(commit_ts, committed_at_us, repeated=True), staged=staged)
+
+    def _check_age(self, commit: Commit) -> None:
+        state = self._state
+        if commit.made_at_ts < state.horizon.dedup_ts:
+            raise OutcomeUnknownError(
+                f"transaction id {commit.txn_id} was made at commit_ts {commit.made_at_ts}, before "
+                f"{state.horizon.dedup_ts}, up to which ids have been forgotten: it may have been applied",
+                txn_id=commit.txn_id,
+            )
+        for what, at in (("made_at_ts", commit.made_at_ts), ("read_ts", commit.read_ts or 0)):
+            if at > state.visible:
+                raise InvalidArgumentError(
+                    f"{what} {at} is in the future; the newest commit of this store is {state.visible}"
+                )
+
+    def _stage(self, prepared: Prepared) -> Outcome:
+        """Turns a commit that passed every check into rows."""
+        head = self.head
+        commit = prepared.commit
+        commit_ts = head.commit_ts + 1
+        if commit_ts > COMMIT_TS_MAX:
+            raise LimitExceededError(
+                "the store has used up its commit_ts", limit=COMMIT_TS_MAX, actual=commit_ts
+            )
+        committed_at_us = max(commit.committed_at_us or self._now_us, head.committed_at_us)
+        staging = _Staging(self, self._state, commit_ts, head.next_record_id)
+        salts = self._entropy(SALT_BYTES * len(prepared.operations))
+        for index, each in enumerate(prepared.operations):
+            staging.add(each, salts[index * SALT_BYTES : (index + 1) * SALT_BYTES])
+        event = layout.pack_event_row(
+            EventRow(committed_at_us, head.digest, commit.txn_id, commit.origin, tuple(staging.operations))
+        )
+        rows = staging.rows
+        stamp = layout.pack_u64(commit_ts)
+        rows.append((Table.EVENTS, stamp, event))
+        rows.append((Table.TXNS, prepared.txn_key, layout.pack_txn_row(commit_ts, prepared.fingerprint)))
+        totals = staging.totals()
+        rows += [(Table.AGENTS, prefix + stamp, layout.pack_totals(each)) for prefix, each in totals.items()]
+        origin = commit.origin
+        if origin:
+            for kind, identity in (
+                ("trace", origin.trace_id),
+                ("span", origin.span_id),
+                ("run", origin.run_id),
+            ):
+                if identity:
+                    rows.append((Table.ORIGINS, layout.origin_prefix(kind, identity) + stamp, b""))
+        # From here on nothing can fail: the commit becomes part of the group.
+        self.rows += rows
+        self.totals.update(totals)
+        self._names.update(staging.names)
+        self._tails.update(staging.tails)
+        self._txns[prepared.txn_key] = (commit_ts, prepared.fingerprint, committed_at_us)
+        self.recent.append((commit_ts, tuple(staging.touched)))
+        self.head = Head(commit_ts, committed_at_us, staging.next_record_id, event_digest(event))
+        return Outcome(Committed(commit_ts, committed_at_us), staged=True)
+
+    def finish(self) -> None:
+        """Adds the row of the new head; call once, before writing."""
+        self.rows.append((Table.META, layout.META_HEAD, layout.pack_head(self.head)))
+
+    def totals_of(self, prefix: bytes) -> Totals:
+        """The newest totals, earlier commits of this group included."""
+        return self.totals.get(prefix) or self._state.totals_of(prefix)
+
+    def tail_of(self, record_id: int, epoch: int) -> int:
+        """The end of a rope epoch, earlier commits of this group included."""
+        tail = self._tails.get((record_id, epoch))
+        return ropes.tail_of(self._state.store, record_id, epoch) if tail is None else tail
+
+
+class _Staging:
+    """The rows of one commit while they are worked out."""
+
+    def __init__(self, group: Group, state: State, commit_ts: int, next_record_id: int) -> None:
+        self._group = group
+        self._state = state
+        self._commit_ts = commit_ts
+        self.next_record_id = next_record_id
+        self.rows: list[Row] = []
+        self.operations: list[EventOperation] = []
+        self.names: dict[bytes, NameRow] = {}
+        self.tails: dict[tuple[int, int], int] = {}
+        self.touched: list[RecentKey] = []
+        self._keys: dict[bytes, int] = {}
+
+    def add(self, each: PreparedOperation, salt: bytes) -> None:
+        """Works out the rows of one operation."""
+        name, operation, chunks = each
+        old = self._group.name_row(name)
+        existed = old is not None and not old.flags & TOMBSTONE
+        version = 1 if old is None else old.version + 1
+        if old is None:
+            record_id = self.next_record_id
+            self.next_record_id += 1
+            self.rows.append((Table.RECORDS, layout.pack_u64(record_id), name))
+        else:
+            record_id = old.record_id
+        rope: ropes.Rope | None = None
+        data: bytes | None = None
+        content_type = ""
+        flags = TOMBSTONE
+        if isinstance(operation, Write):
+            content_type, data = operation.payload.content_type, operation.payload.data
+        elif isinstance(operation, Extend):
+            content_type = operation.content_type
+            data, rope = self._extended(operation)
+            chunks = chunk_digests(data) if data is not None else rope.chunks if rope else ()
+        if data is not None and len(data) > INLINE_BYTES_MAX:
+            rope, data = ropes.whole(record_id, self._commit_ts, data, chunks), None
+        if data is not None:
+            flags = INLINE
+        elif rope is not None:
+            flags = ROPE
+            self.rows += rope.segments
+        self._put(name, NameRow(record_id, version, self._commit_ts, flags, content_type, data), salt, rope)
+        exists = flags != TOMBSTONE
+        kind = KIND_WRITE if exists else KIND_DELETE
+        digest = operation_digest(kind, salt, name, content_type, chunks)
+        self.operations.append(EventOperation(record_id, version, kind, digest))
+        self.touched.append((name, existed != exists))
+        agent = name[: name.rindex(b"\0") + 1]
+        self._keys[agent] = self._keys.get(agent, 0) + exists - existed
+
+    def _put(self, name: bytes, row: NameRow, salt: bytes, rope: ropes.Rope | None) -> None:
+        record_id, version, commit_ts, flags, content_type, data = row
+        if rope is None:
+            history = HistoryRow(version, flags, content_type, salt, data)
+        else:
+            history = HistoryRow(
+                version, flags, content_type, salt, None, rope.length, rope.pieces, rope.chunks
+            )
+        self.names[name] = row
+        self.rows += (
+            (Table.NAMES, name, layout.pack_name_row(row)),
+            (Table.HISTORY, layout.history_key(record_id, commit_ts), layout.pack_history_row(history)),
+            (Table.VERSIONS, layout.version_key(record_id, version), layout.pack_u64(commit_ts)),
+        )
+
+    def _extended(self, operation: Extend) -> tuple[bytes | None, ropes.Rope | None]:
+        """The value of an `Extend`: its bytes when it is to be written whole, else its rope."""
+        store = self._state.store
+        base = self._base(operation)
+        length = base.length if base.data is None else len(base.data)
+        for part in operation.parts:
+            if isinstance(part, Copy) and part.stop > length:
+                raise InvalidArgumentError(
+                    f"a copy of bytes {part.start} to {part.stop} of {operation.base_key} version "
+                    f"{operation.base_version}, which has only {length}"
+                )
+        extension = ropes.Extension(store, base, operation.parts)
+        if extension.length > INLINE_BYTES_MAX and base.data is None:
+            rope = extension.rope(self._tail_of)
+            if rope is not None:
+                for _, key, data in rope.segments:
+                    record_id, epoch, offset = layout.parse_segment_key(key)
+                    self.tails[record_id, epoch] = offset + len(data or b"")
+                return None, rope
+        return extension.whole(), None
+
+    def _tail_of(self, record_id: int, epoch: int) -> int:
+        tail = self.tails.get((record_id, epoch))
+        return self._group.tail_of(record_id, epoch) if tail is None else tail
+
+    def _base(self, operation: Extend) -> HistoryRow:
+        where = f"{operation.base_key} version {operation.base_version}"
+        name = self._state.name_key(operation.base_key)
+        known = self._group.name_row(name)
+        if known is None or not 0 < operation.base_version <= known.version:
+            raise NotFoundError(f"{where} does not exist; send the value whole", key=operation.base_key)
+        store = self._state.store
+        version = layout.version_key(known.record_id, operation.base_version)
+        stamp = store.get(Table.VERSIONS, version)
+        if stamp is None:
+            if known.commit_ts > self._state.head.commit_ts:
+                raise DependsOnGroup
+            raise NotFoundError(f"{where} is not retained; send the value whole", key=operation.base_key)
+        key = layout.history_key(known.record_id, layout.unpack_u64(stamp))
+        data = store.get(Table.HISTORY, key)
+        if data is None:
+            raise layout.damaged(Table.HISTORY, f"{where} has no history row")
+        row = layout.unpack_history_row(data)
+        if row.flags & layout.ERASED:
+            raise ErasedError(f"{where} was erased; send the value whole", key=operation.base_key)
+        if row.flags & TOMBSTONE:
+            raise NotFoundError(f"{where} is a delete; send the value whole", key=operation.base_key)
+        return row
+
+    def totals(self) -> dict[bytes, Totals]:
+        """The new totals of every agent and namespace that the commit touched."""
+        changed: dict[bytes, Totals] = {}
+        spaces: dict[bytes, tuple[int, int]] = {}
+        for agent, keys in self._keys.items():
+            old = self._group.totals_of(agent)
+            changed[agent] = Totals(old.events + 1, old.keys + keys, 0)
+            space = agent[: agent.index(b"\0")] + b"\0\0"
+            more_keys, more_agents = spaces.get(space, (0, 0))
+            spaces[space] = (more_keys + keys, more_agents + (old.events == 0))
+        for space, (keys, agents) in spaces.items():
+            old = self._group.totals_of(space)
+            changed[space] = Totals(old.events + 1, old.keys + keys, old.agents + agents)
+        return changed

@@ -1,0 +1,260 @@
+"""Reading state, as of one commit_ts. No locks: rows carry their commit_ts, and nothing is changed in place.
+
+A read first fixes its read_ts, at most `State.visible`. The row in `names` is the newest state of a
+record, which may be newer than read_ts (written since, or not yet announced); then the row in `history`
+with the greatest commit_ts up to read_ts is the answer, one seek away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from statehouse.engine import layout, ropes
+from statehouse.engine.cursors import pack_cursor, unpack_cursor
+from statehouse.engine.layout import ERASED, INLINE, TOMBSTONE, HistoryRow, NameRow
+from statehouse.engine.state import State
+from statehouse.errors import ErasedError, InvalidArgumentError, LimitExceededError, NotFoundError
+from statehouse.protocol.limits import check_integer
+from statehouse.protocol.names import RecordKey, check_key, check_text
+from statehouse.protocol.replies import Entry, OperationKind, Page, Read
+from statehouse.protocol.requests import Get, GetAtVersion, GetMany, History, Scan
+from statehouse.protocol.values import Payload
+from statehouse.storage import PAGE_ROWS, Table
+
+
+def check_limit(state: State, limit: object) -> None:
+    """Raises InvalidArgumentError unless a page limit is 1 to 10,000."""
+    check_integer("limit", limit, 1, state.limits.page_rows_max)
+
+
+def kind_of(flags: int) -> OperationKind:
+    """What a write with these flags was."""
+    if flags & TOMBSTONE:
+        return "delete"
+    return "erased" if flags & ERASED else "write"
+
+
+class Reads:
+    """Answers the reads of state."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._store = state.store
+
+    def get(self, request: Get) -> Read:
+        """See `Get`."""
+        state = self._state
+        read_ts = state.read_ts(request.at)
+        key = request.key
+        data = self._store.get(Table.NAMES, state.name_key(key))
+        if data is None:
+            return Read(Entry(key, None, 0, 0, None), read_ts)
+        row = layout.unpack_name_row(data)
+        if row.commit_ts <= read_ts and row.flags == INLINE:
+            payload = Payload(row.content_type, row.data)  # type: ignore[arg-type]  # inline rows have data
+            return Read(Entry(key, payload, row.version, row.commit_ts, "write"), read_ts)
+        return Read(_readable(self._entry(key, row, read_ts)), read_ts)
+
+    def get_at_version(self, request: GetAtVersion) -> Read:
+        """See `GetAtVersion`."""
+        state = self._state
+        key, version = request.key, request.version
+        check_integer("version", version, 1)
+        read_ts = state.visible
+        data = self._store.get(Table.NAMES, state.name_key(key))
+        if data is not None and version <= layout.unpack_name_row(data).version:
+            record_id = layout.unpack_name_row(data).record_id
+            stamp = self._store.get(Table.VERSIONS, layout.version_key(record_id, version))
+            if stamp is not None:
+                commit_ts = layout.unpack_u64(stamp)
+                if commit_ts <= read_ts:
+                    row = self._history_row(record_id, commit_ts)
+                    return Read(_readable(self._from_history(key, row, commit_ts)), read_ts)
+        raise NotFoundError(f"{key} has no version {version}", key=key, version=version)
+
+    def get_many(self, request: GetMany) -> Page:
+        """See `GetMany`."""
+        state = self._state
+        if len(request.keys) > state.limits.get_many_keys_max:
+            raise LimitExceededError(
+                f"{len(request.keys)} keys in one read; the limit is {state.limits.get_many_keys_max}",
+                limit=state.limits.get_many_keys_max,
+                actual=len(request.keys),
+            )
+        read_ts = state.read_ts(request.at)
+        names = [state.name_key(key) for key in request.keys]
+        entries = []
+        for key, data in zip(request.keys, self._store.get_many(Table.NAMES, names), strict=True):
+            if data is None:
+                entries.append(Entry(key, None, 0, 0, None))
+            else:
+                entries.append(_readable(self._entry(key, layout.unpack_name_row(data), read_ts)))
+        return Page(tuple(entries), None, read_ts)
+
+    def scan(self, request: Scan) -> Page:
+        """See `Scan`."""
+        state = self._state
+        check_limit(state, request.limit)
+        agent = state.agent_prefix(request.namespace, request.agent_id)
+        check_text("prefix", request.prefix, state.limits.key_bytes_max, empty=True)
+        within = agent + request.prefix.encode()
+        start, stop = within, layout.prefix_end(within)
+        scope = f"scan\0{request.reverse}\0{request.keys_only}\0{request.namespace}\0{request.agent_id}\0{request.prefix}"
+        after: bytes | None = None
+        if request.cursor is not None:
+            if request.at is not None or request.after is not None:
+                raise InvalidArgumentError(
+                    "a cursor has its own position and commit_ts: leave at and after out"
+                )
+            read_ts, after = unpack_cursor(state, scope, request.cursor)
+            after = agent + after
+        else:
+            read_ts = state.read_ts(request.at)
+            if request.after is not None:
+                check_key(request.after, state.limits)
+                after = agent + request.after.encode()
+        if after is not None:
+            start, stop = (start, min(stop, after)) if request.reverse else (max(start, after + b"\0"), stop)
+        return self._page(request, read_ts, start, stop, scope, len(agent))
+
+    def _page(
+        self, request: Scan, read_ts: int, start: bytes, stop: bytes, scope: str, agent_size: int
+    ) -> Page:
+        entries: list[Entry] = []
+        size = 0
+        bytes_max = self._state.limits.page_bytes_max
+        namespace, agent_id = request.namespace, request.agent_id
+        for name, data in self._rows(start, stop, reverse=request.reverse, expected=request.limit):
+            key = RecordKey(namespace, agent_id, name[agent_size:].decode())
+            entry = self._entry(key, layout.unpack_name_row(data), read_ts, keys_only=request.keys_only)
+            if not entry.exists:
+                continue
+            if len(entries) == request.limit or size >= bytes_max:
+                last = entries[-1].key.key.encode()
+                return Page(tuple(entries), pack_cursor(self._state, scope, read_ts, last), read_ts)
+            entries.append(entry if request.keys_only else _readable(entry))
+            size += len(name) if entry.payload is None else len(name) + len(entry.payload.data)
+        return Page(tuple(entries), None, read_ts)
+
+    def _rows(
+        self, start: bytes, stop: bytes, *, reverse: bool, expected: int
+    ) -> Iterator[tuple[bytes, bytes]]:
+        rows_max = min(PAGE_ROWS, expected + 1)
+        while start < stop:
+            page = self._store.scan(Table.NAMES, start, stop, reverse=reverse, rows_max=rows_max)
+            yield from page
+            if not page:
+                return
+            if reverse:
+                stop = page[-1][0]
+            else:
+                start = page[-1][0] + b"\0"
+
+    def history(self, request: History) -> Page:
+        """See `History`."""
+        state = self._state
+        check_limit(state, request.limit)
+        name = state.name_key(request.key)
+        scope = f"history\0{request.reverse}\0" + "\0".join(request.key)
+        position = 0
+        if request.cursor is not None:
+            if request.at is not None:
+                raise InvalidArgumentError("a cursor has its own commit_ts: leave at out")
+            read_ts, packed = unpack_cursor(state, scope, request.cursor)
+            position = layout.unpack_u64(packed)
+        else:
+            read_ts = state.read_ts(request.at)
+        data = self._store.get(Table.NAMES, name)
+        if data is None:
+            return Page((), None, read_ts)
+        record_id = layout.unpack_name_row(data).record_id
+        # Newest first on disk: the newest is at read_ts, the oldest at 0.
+        newest, oldest = read_ts, 0
+        if position:
+            newest, oldest = (position - 1, 0) if request.reverse else (read_ts, position + 1)
+        return self._history_page(request, record_id, newest, oldest, read_ts, scope)
+
+    def _history_page(
+        self, request: History, record_id: int, newest: int, oldest: int, read_ts: int, scope: str
+    ) -> Page:
+        entries: list[Entry] = []
+        size = 0
+        bytes_max = self._state.limits.page_bytes_max
+        rows = self._history_rows(record_id, newest, oldest, reverse=not request.reverse)
+        for commit_ts, row in rows:
+            if len(entries) == request.limit or size >= bytes_max:
+                last = layout.pack_u64(entries[-1].commit_ts)
+                return Page(tuple(entries), pack_cursor(self._state, scope, read_ts, last), read_ts)
+            entry = self._from_history(request.key, row, commit_ts)
+            entries.append(entry)
+            size += 64 if entry.payload is None else 64 + len(entry.payload.data)
+        return Page(tuple(entries), None, read_ts)
+
+    def _history_rows(
+        self, record_id: int, newest: int, oldest: int, *, reverse: bool
+    ) -> Iterator[tuple[int, HistoryRow]]:
+        """The versions of a record with ``oldest <= commit_ts <= newest``; newest first unless reversed."""
+        start = layout.history_key(record_id, newest)
+        stop = layout.history_key(record_id, oldest) + b"\0"
+        while start < stop:
+            page = self._store.scan(Table.HISTORY, start, stop, reverse=reverse)
+            for key, data in page:
+                yield layout.parse_history_key(key)[1], layout.unpack_history_row(data)
+            if not page:
+                return
+            if reverse:
+                stop = page[-1][0]
+            else:
+                start = page[-1][0] + b"\0"
+
+    def _entry(self, key: RecordKey, row: NameRow, read_ts: int, *, keys_only: bool = False) -> Entry:
+        """A record as of read_ts, given its newest state."""
+        record_id, version, commit_ts, flags, content_type, data = row
+        if commit_ts > read_ts:
+            start = layout.history_key(record_id, read_ts)
+            stop = layout.history_key(record_id, 0) + b"\0"
+            rows = self._store.scan(Table.HISTORY, start, stop, rows_max=1)
+            if not rows:
+                return Entry(key, None, 0, 0, None)
+            commit_ts = layout.parse_history_key(rows[0][0])[1]
+            return self._from_history(
+                key, layout.unpack_history_row(rows[0][1]), commit_ts, keys_only=keys_only
+            )
+        if keys_only or flags & (TOMBSTONE | ERASED):
+            return Entry(key, None, version, commit_ts, kind_of(flags))
+        if data is not None:
+            return Entry(key, Payload(content_type, data), version, commit_ts, "write")
+        return self._from_history(key, self._history_row(record_id, commit_ts), commit_ts)
+
+    def _history_row(self, record_id: int, commit_ts: int) -> HistoryRow:
+        data = self._store.get(Table.HISTORY, layout.history_key(record_id, commit_ts))
+        if data is None:
+            raise layout.damaged(Table.HISTORY, f"record {record_id} has no row at commit_ts {commit_ts}")
+        return layout.unpack_history_row(data)
+
+    def _from_history(
+        self, key: RecordKey, row: HistoryRow, commit_ts: int, *, keys_only: bool = False
+    ) -> Entry:
+        if keys_only or row.flags & (TOMBSTONE | ERASED):
+            return Entry(key, None, row.version, commit_ts, kind_of(row.flags))
+        payload = Payload(row.content_type, ropes.read(self._store, row))
+        return Entry(key, payload, row.version, commit_ts, "write")
+
+    def payloads(self, rows: Sequence[bytes | None]) -> Iterator[tuple[OperationKind, Payload | None]]:
+        """The values of history rows, for the event log; each is read as it is taken.
+
+        Raises:
+            CorruptionError: A row is missing.
+        """
+        for data in rows:
+            if data is None:
+                raise layout.damaged(Table.HISTORY, "an event's value has no row")
+            row = layout.unpack_history_row(data)
+            kind = kind_of(row.flags)
+            yield kind, Payload(row.content_type, ropes.read(self._store, row)) if kind == "write" else None
+
+
+def _readable(entry: Entry) -> Entry:
+    if entry.kind == "erased":
+        raise ErasedError(f"the value of {entry.key} version {entry.version} was erased", key=entry.key)
+    return entry
