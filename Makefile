@@ -8,14 +8,11 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 
 export PYTHON
-# Children of the tests must find the environment's own programs (statehousectl).
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 PY := .venv/bin/python
 ARGS ?=
 REPORTS := build/reports
-# Rooms that hold Python; one that is not there yet is not checked.
-ROOMS := $(wildcard statehouse tests examples benchmarks tools integrations)
+# What mypy reads; a room that is not there yet is not checked.
 TYPED := $(wildcard statehouse tests examples benchmarks tools)
 
 .PHONY: help
@@ -49,9 +46,7 @@ test-slow: .venv/.installed ## The tests that take seconds each: crashes, kills,
 	$(PY) -m pytest -m slow --junit-xml=$(REPORTS)/slow.xml $(ARGS)
 
 .PHONY: test-all
-test-all: .venv/.installed ## Every test
-	@mkdir -p $(REPORTS)
-	$(PY) -m pytest --junit-xml=$(REPORTS)/all.xml $(ARGS)
+test-all: test test-slow ## Every test
 
 .PHONY: coverage
 coverage: .venv/.installed ## The fast tests, with coverage by branch
