@@ -63,7 +63,7 @@ check: .venv/.installed ## Format, lint, types, floors, locks, claims, generated
 	.venv/bin/lint-imports --no-cache
 	$(PY) tools/house.py
 	$(PY) tools/lock.py --check
-	$(PY) tools/unasync.py --check
+	$(if $(wildcard tools/unasync.py),$(PY) tools/unasync.py --check)
 	$(PY) tools/claims.py
 
 .PHONY: claims

@@ -1,6 +1,7 @@
 """Checks the rules of the house that neither ruff nor import-linter can say.
 
 * No tracked file names a package index or a path of somebody's machine: what is here works everywhere.
+* Nothing tells people to install ``statehouse`` from an index, where that name is another project's.
 * A module is one noun: at most 600 lines, and none is called after nothing in particular.
 * The floors do not import the front door: only programs and tests say ``from statehouse import Statehouse``.
 * Integrations import public names only: ``statehouse`` and ``statehouse.extend``.
@@ -35,6 +36,8 @@ MACHINE: Final = re.compile(
     r"pypi\.org/sim(?:ple)|files\.pythonhosted\.or[g]|index-url[ =]|"
     r"(?<![\w./~-])/(?:root|work|Users|home/\w+|tmp/\w+)/\w"
 )
+# With extras or a pin too; a path of a checkout or a wheel is fine.
+FROM_AN_INDEX: Final = re.compile(r"(?:pip|uv|pipx) (?:add|install) (?:-\S+ )*['\"]?statehouse(?![\w/.-])")
 MODULES_OF_THE_PACKAGE: Final = "statehouse/"
 
 
@@ -62,6 +65,8 @@ def complaints(path: str, data: bytes) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), 1):
         if found := MACHINE.search(line):
             yield f"{path}:{number}: names {found[0]!r}, which is not the same on every machine"
+        if found := FROM_AN_INDEX.search(line):
+            yield f"{path}:{number}: says {found[0]!r}; the index has another project under that name"
     if not path.endswith(".py"):
         return
     yield from _shape(path, text)

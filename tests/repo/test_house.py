@@ -21,6 +21,18 @@ def test_a_path_that_only_looks_like_one_of_a_machine_passes(text: str) -> None:
     assert list(complaints("README.md", text.encode())) == []
 
 
+@pytest.mark.parametrize(
+    "what", ["statehouse", "-U statehouse", "'statehouse[testing]'", "statehouse==0.2.0"]
+)
+def test_an_install_from_the_index_is_noticed(what: str) -> None:
+    assert len(list(complaints("README.md", f"pip install {what}".encode()))) == 1
+
+
+@pytest.mark.parametrize("what", ["./statehouse", "statehouse/", "statehouse-0.2.0.whl", "statehouse_x"])
+def test_an_install_from_a_checkout_or_a_wheel_passes(what: str) -> None:
+    assert list(complaints("README.md", f"pip install {what}".encode())) == []
+
+
 def test_a_module_of_601_lines_is_noticed() -> None:
     assert "601" in next(complaints("statehouse/engine/x.py", b"\n" * 601))
 

@@ -1,0 +1,67 @@
+"""What pyproject.toml declares is what the code uses."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+import pytest
+
+import statehouse
+from tools.house import imported
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def third_party(folder: Path) -> set[str]:
+    """Gives the top-level names of everything imported below a folder that is neither Python's nor ours."""
+    modules = {
+        module.split(".")[0] for path in folder.rglob("*.py") for _, module, _ in imported(path.read_text())
+    }
+    return modules - sys.stdlib_module_names - {"statehouse"}
+
+
+def names(requirements: list[str]) -> set[str]:
+    """Gives the names of requirements without their versions."""
+    return {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
+
+
+def test_every_dependency_is_imported_and_every_import_is_declared() -> None:
+    testing = third_party(ROOT / "statehouse/testing")
+    everything = third_party(ROOT / "statehouse")
+    declared = names(PROJECT["dependencies"])
+    extra = names(PROJECT["optional-dependencies"]["testing"])
+    assert everything == declared | extra
+    assert extra <= testing
+
+
+def test_only_the_workshop_imports_what_the_extra_installs() -> None:
+    extra = names(PROJECT["optional-dependencies"]["testing"])
+    floors = [
+        entry for entry in (ROOT / "statehouse").iterdir() if entry.is_dir() and entry.name != "testing"
+    ]
+    assert [floor.name for floor in floors if extra & third_party(floor)] == []
+
+
+def test_one_version_is_said_everywhere() -> None:
+    said = re.search(r"^## \[(.+?)]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert said
+    assert said[1] == version("statehouse") == statehouse.__version__
+
+
+def test_the_command_line_is_installed() -> None:
+    [script] = entry_points(group="console_scripts", name="statehousectl")
+    assert script.value == "statehouse.cli:main"
+
+
+@pytest.mark.parametrize("group", ["pytest11", "hypothesis"])
+def test_installing_statehouse_changes_nobody_s_test_runs(group: str) -> None:
+    assert [point for point in entry_points(group=group) if point.value.startswith("statehouse")] == []
+
+
+def test_the_package_is_typed() -> None:
+    assert (ROOT / "statehouse/py.typed").exists()
