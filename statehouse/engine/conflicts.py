@@ -8,44 +8,31 @@ from disk, exactly, in proportion to the range.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from statehouse.engine import layout
-from statehouse.engine.layout import TOMBSTONE
-from statehouse.errors import CompactedError, ConflictError, InvalidArgumentError, PreconditionFailedError
-from statehouse.protocol.names import RecordKey, check_key, check_text
+from statehouse.engine.layout import TOMBSTONE, NameRow
+from statehouse.engine.prepare import Prepared
+from statehouse.engine.state import State
+from statehouse.errors import CompactedError, ConflictError, PreconditionFailedError
+from statehouse.protocol.names import RecordKey
 from statehouse.protocol.requests import KeyRange
 from statehouse.storage import Table
 
-if TYPE_CHECKING:
-    from statehouse.engine.commits import Group, Prepared
-    from statehouse.engine.state import State
+
+class Newest(Protocol):
+    """The newest state of records, commits that are not written yet included."""
+
+    def name_row(self, name: bytes) -> NameRow | None:
+        """The newest state of a record."""
+        ...
+
+    def newest_in(self, after_ts: int, start: bytes, stop: bytes, *, membership: bool) -> int:
+        """The newest unwritten commit that touched a range; 0 when none did."""
+        ...
 
 
-def range_bounds(state: State, key_range: KeyRange) -> tuple[bytes, bytes]:
-    """The keys in `names` that a range covers, as ``start <= key < stop``.
-
-    Raises:
-        InvalidArgumentError: A malformed name, or `first` above `last`.
-    """
-    prefix = state.agent_prefix(key_range.namespace, key_range.agent_id)
-    check_text("prefix", key_range.prefix, state.limits.key_bytes_max, empty=True)
-    within = prefix + key_range.prefix.encode()
-    start, stop = within, layout.prefix_end(within)
-    if key_range.first is not None:
-        check_key(key_range.first, state.limits)
-        start = max(start, prefix + key_range.first.encode())
-    if key_range.last is not None:
-        check_key(key_range.last, state.limits)
-        stop = min(stop, prefix + key_range.last.encode() + b"\0")
-    if key_range.first is not None and key_range.last is not None and key_range.first > key_range.last:
-        raise InvalidArgumentError(
-            f"a range from {key_range.first!r} to {key_range.last!r} ends before it begins"
-        )
-    return start, stop
-
-
-def check_conflicts(state: State, group: Group, prepared: Prepared) -> None:
+def check_conflicts(state: State, group: Newest, prepared: Prepared) -> None:
     """Raises ConflictError when something in the read set changed after read_ts, or history is gone."""
     commit = prepared.commit
     read_ts = commit.read_ts
@@ -75,8 +62,8 @@ def check_conflicts(state: State, group: Group, prepared: Prepared) -> None:
     if changed:
         shown = ", ".join(_shown(each) for each in changed[:3]) + (", …" if len(changed) > 3 else "")
         raise ConflictError(
-            f"changed since commit_ts {read_ts}, at which the transaction read: {shown} (by commit_ts {newest}); "
-            "nothing was applied: read again, or use transact(), which does",
+            f"changed since commit_ts {read_ts}, at which the transaction read: {shown} (by commit_ts "
+            f"{newest}); nothing was applied: read again, or use transact(), which does",
             keys=tuple(changed),
             commit_ts=newest,
         )
@@ -89,7 +76,7 @@ def _shown(changed: RecordKey | KeyRange) -> str:
 
 
 def _newest_in(
-    state: State, group: Group, read_ts: int, start: bytes, stop: bytes, *, membership: bool
+    state: State, group: Newest, read_ts: int, start: bytes, stop: bytes, *, membership: bool
 ) -> int:
     touched = group.newest_in(read_ts, start, stop, membership=membership)
     if touched:
@@ -137,7 +124,7 @@ def _newest_flip(state: State, record_id: int, read_ts: int) -> int:
         start = page[-1][0] + b"\0"
 
 
-def check_preconditions(group: Group, prepared: Prepared) -> None:
+def check_preconditions(group: Newest, prepared: Prepared) -> None:
     """Raises PreconditionFailedError for the first precondition that does not hold."""
     for condition, name in zip(prepared.commit.preconditions, prepared.conditions, strict=True):
         row = group.name_row(name)

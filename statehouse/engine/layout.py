@@ -306,7 +306,7 @@ def parse_segment_key(key: bytes) -> tuple[int, int, int]:
 
 
 class EventOperation(NamedTuple):
-    """What an event says of one record: its digest covers name, type, value and salt, and is empty for none."""
+    """What an event says of one record; the digest covers name, content type, value and salt."""
 
     record_id: int
     version: int

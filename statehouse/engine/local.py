@@ -73,8 +73,8 @@ def open_engine(
 
     Args:
         store: Where the bytes are; an empty one becomes a new store.
-        durability: ``sync``: a commit returns only after its bytes are synced (G2). ``none``: a crash may lose
-            the newest commits, never a middle one.
+        durability: ``sync``: a commit returns only after its bytes are synced (G2). ``none``: a crash may
+            lose the newest commits, never a middle one.
         accept_data_loss: Open although acknowledged commits are missing; begins a new epoch.
         limits: How large things may be.
         clock: Where the time comes from.
@@ -208,8 +208,8 @@ class LocalEngine:
     def _no_answer(self, request: object) -> StatehouseError:
         if self._forked:
             return ForkedProcessError(
-                "this handle was opened before os.fork() and cannot be used in the child process; open the store "
-                "in the child instead (with multiprocessing, use the 'spawn' start method, or open it in the worker)"
+                "this handle was opened before os.fork() and cannot be used in the child process; open the "
+                "store in the child instead (with multiprocessing: in the worker, or use the 'spawn' method)"
             )
         if not self._answers:
             return EngineError(self._unavailable)
@@ -273,7 +273,7 @@ class LocalEngine:
                 raise self._no_answer(request)
 
     def _follow(self, request: Replay, future: Future[Any]) -> None:
-        """As `_replay`, without a thread that waits: pages are read in the pool, between them a watch waits."""
+        """As `_replay`, without a thread that waits: the pool reads pages, a watch waits between them."""
         deadline = self._clock.monotonic() + request.wait_s
 
         def read(request: Replay) -> None:

@@ -99,7 +99,7 @@ class Reads:
         check_text("prefix", request.prefix, state.limits.key_bytes_max, empty=True)
         within = agent + request.prefix.encode()
         start, stop = within, layout.prefix_end(within)
-        scope = f"scan\0{request.reverse}\0{request.keys_only}\0{request.namespace}\0{request.agent_id}\0{request.prefix}"
+        scope = f"scan\0{request.reverse}\0{request.keys_only}\0" + within.decode()
         after: bytes | None = None
         if request.cursor is not None:
             if request.at is not None or request.after is not None:

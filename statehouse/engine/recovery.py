@@ -117,16 +117,18 @@ def _check_mark(state: State, mark: Mark | None, *, accept_data_loss: bool) -> N
     if mark is None:
         if head_ts and not accept_data_loss:
             raise CorruptionError(
-                f"the high-water mark of the store is missing (file 'marks'), so nobody can say whether commits "
-                f"after {head_ts} were lost; open with accept_data_loss=True (--accept-data-loss) to go on",
+                "the high-water mark of the store is missing (file 'marks'), so nobody can say whether "
+                f"commits after {head_ts} were lost; open with accept_data_loss=True (--accept-data-loss) "
+                "to go on",
                 commit_ts=head_ts,
             )
         reason = "mark missing" if head_ts else ""
     elif mark.store_id != state.store_id:
         if not accept_data_loss:
             raise CorruptionError(
-                f"the high-water mark belongs to store {mark.store_id.hex()}, the data to {state.store_id.hex()}: "
-                "files of two stores are mixed; restore a backup, or open with accept_data_loss=True",
+                f"the high-water mark belongs to store {mark.store_id.hex()}, the data to "
+                f"{state.store_id.hex()}: files of two stores are mixed; restore a backup, or open with "
+                "accept_data_loss=True (--accept-data-loss)",
             )
         reason = "mark of another store"
     elif head_ts < mark.commit_ts:
@@ -142,9 +144,9 @@ def _check_mark(state: State, mark: Mark | None, *, accept_data_loss: bool) -> N
 def _lost(mark: Mark, head_ts: int) -> CorruptionError:
     missing = mark.commit_ts - head_ts
     return CorruptionError(
-        f"{missing} acknowledged commit{'s are' if missing > 1 else ' is'} missing: the log ends at commit_ts "
-        f"{head_ts}, but {mark.commit_ts} was durable. Files were lost or damaged: restore a backup, or open with "
-        "accept_data_loss=True (--accept-data-loss), which begins a new epoch",
+        f"{missing} acknowledged commit{'s are' if missing > 1 else ' is'} missing: the log ends at "
+        f"commit_ts {head_ts}, but {mark.commit_ts} was durable. Files were lost or damaged: restore a "
+        "backup, or open with accept_data_loss=True (--accept-data-loss), which begins a new epoch",
         missing=missing,
         commit_ts=head_ts,
         expected_commit_ts=mark.commit_ts,

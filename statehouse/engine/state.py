@@ -133,7 +133,8 @@ class State:
         """Raises CompactedError when history does not reach back to a commit_ts."""
         if commit_ts < self.horizon.commit_ts:
             raise CompactedError(
-                f"commit_ts {commit_ts} has been compacted; the oldest that can be read is {self.horizon.commit_ts}",
+                f"commit_ts {commit_ts} has been compacted; the oldest that can be read is "
+                f"{self.horizon.commit_ts}",
                 oldest=self.horizon.commit_ts,
             )
 

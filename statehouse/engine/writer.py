@@ -39,8 +39,9 @@ from functools import partial
 from typing import Final
 
 from statehouse.engine.clock import Clock
-from statehouse.engine.commits import DependsOnGroup, Entropy, Group, Outcome, Prepared, prepare
+from statehouse.engine.commits import DependsOnGroup, Entropy, Group, Outcome
 from statehouse.engine.marks import Marker
+from statehouse.engine.prepare import Prepared, prepare
 from statehouse.engine.state import State
 from statehouse.engine.watch import Watch
 from statehouse.errors import (
@@ -153,11 +154,10 @@ class Writer:
 
     def start(self) -> None:
         """Wakes the writer thread, which also keeps the time of those who wait for commits."""
-        if self._thread is None:
-            with self._lock:
-                if self._thread is None and not self._closing:
-                    self._thread = threading.Thread(target=self._run, name="statehouse-writer", daemon=True)
-                    self._thread.start()
+        with self._lock:
+            if self._thread is None and not self._closing:
+                self._thread = threading.Thread(target=self._run, name="statehouse-writer", daemon=True)
+                self._thread.start()
         self._wake.set()
 
     def close(self) -> None:
@@ -204,8 +204,8 @@ class Writer:
         if ticket.future.cancel():
             return DeadlineExceededError(f"the commit waited {timeout_s} s in the queue; nothing was applied")
         return OutcomeUnknownError(
-            f"the commit was being written when its {timeout_s} s were over; commit again with the same txn_id "
-            f"{txn_id} to know",
+            f"the commit was being written when its {timeout_s} s were over; commit again with the same "
+            f"txn_id {txn_id} to know",
             txn_id=txn_id,
         )
 
@@ -327,8 +327,8 @@ def _not_written(error: NotWrittenError, _: Commit) -> StatehouseError:
 def _in_doubt(state: State, commit: Commit) -> StatehouseError:
     state.in_doubt.add(commit.txn_id)
     return OutcomeUnknownError(
-        f"whether transaction {commit.txn_id} was applied is known after the store is reopened: commit it again "
-        "then, with the same txn_id",
+        f"whether transaction {commit.txn_id} was applied is known after the store is reopened: commit it "
+        "again then, with the same txn_id",
         txn_id=commit.txn_id,
     )
 

@@ -11,7 +11,7 @@ Codecs must be safe on hostile bytes: data comes from the store, not from the pr
 
 from __future__ import annotations
 
-import threading
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
 
@@ -29,36 +29,26 @@ class Codec(Protocol):
         ...
 
     def show(self, data: bytes) -> Any:
-        """Gives a JSON value that a person can read (for ``statehousectl``); never imports what data names."""
+        """Gives a JSON value that people can read (``statehousectl``); never imports what data names."""
         ...
-
-
-_codecs: dict[str, Codec] = {}
-_loaded = False
-_lock = threading.Lock()
 
 
 def register_codec(codec: Codec) -> None:
     """Makes a codec known to this process; the last one of a content type wins."""
-    _load()
-    _codecs[codec.content_type] = codec
+    _codecs()[codec.content_type] = codec
 
 
 def codec_for(content_type: str) -> Codec | None:
     """Gives the codec of a content type, or None."""
-    _load()
-    return _codecs.get(content_type)
+    return _codecs().get(content_type)
 
 
-def _load() -> None:
-    global _loaded
-    if _loaded:
-        return
-    with _lock:
-        if _loaded:
-            return
-        for point in entry_points(group=ENTRY_POINT_GROUP):
-            found = point.load()
-            codec = found if isinstance(found, Codec) else found()
-            _codecs.setdefault(codec.content_type, codec)
-        _loaded = True
+@cache
+def _codecs() -> dict[str, Codec]:
+    """Those of the entry points, and those registered since."""
+    found: dict[str, Codec] = {}
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        named = point.load()
+        codec = named if isinstance(named, Codec) else named()
+        found.setdefault(codec.content_type, codec)
+    return found

@@ -47,6 +47,6 @@ class Engine(Protocol):
 
 
 def ask(request: Request[R]) -> Generator[Request[Any], Any, R]:
-    """Yields one request and returns its reply with the right type: ``reply = yield from ask(Get(...))``."""
+    """Yields one request and returns its reply, typed; to be used with ``yield from``."""
     reply: R = yield request
     return reply

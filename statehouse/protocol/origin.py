@@ -44,13 +44,13 @@ class Origin:
 NO_ORIGIN: Final = Origin()
 
 
-def check_trace_id(trace_id: str) -> None:
+def check_trace_id(trace_id: object) -> None:
     """Raises InvalidArgumentError unless this is a trace id."""
     if not isinstance(trace_id, str) or not _TRACE_ID.fullmatch(trace_id):
         raise InvalidArgumentError(f"trace_id must be 32 lower-case hexadecimal digits: {trace_id!r:.80}")
 
 
-def check_span_id(span_id: str) -> None:
+def check_span_id(span_id: object) -> None:
     """Raises InvalidArgumentError unless this is a span id."""
     if not isinstance(span_id, str) or not _SPAN_ID.fullmatch(span_id):
         raise InvalidArgumentError(f"span_id must be 16 lower-case hexadecimal digits: {span_id!r:.80}")
@@ -72,10 +72,11 @@ def check_origin(origin: Origin, limits: Limits = DEFAULT_LIMITS) -> None:
     check_text("origin agent_id", origin.agent_id, limits.agent_id_bytes_max, empty=True)
     check_text("run_id", origin.run_id, limits.key_bytes_max, empty=True)
     check_text("origin step", origin.step, limits.origin_bytes_max, empty=True)
-    if not isinstance(origin.attributes, Mapping):
+    attributes: object = origin.attributes
+    if not isinstance(attributes, Mapping):
         raise InvalidArgumentError("origin attributes must be a mapping of str to str")
     size = len(origin.step.encode())
-    for name, value in origin.attributes.items():
+    for name, value in attributes.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise InvalidArgumentError(f"origin attributes must be str: {name!r:.40}={value!r:.40}")
         try:

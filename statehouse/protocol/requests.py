@@ -303,7 +303,7 @@ class Commit(Request[Committed]):
         store_id: The store the id was made for; empty for any.
         epoch: The epoch the id was made in; 0 for any.
         committed_at_us: For loading a dump: when it was first committed. Never moves time backwards. 0: now.
-        timeout_s: A commit that has not begun to be written after this long is dropped, definitely not applied.
+        timeout_s: A commit that has not begun to be written after this long is dropped, surely not applied.
 
     Raises:
         ConflictError: Something it read changed after read_ts.

@@ -99,8 +99,8 @@ def _check_json(value: Any, depth_left: int) -> None:
         children = value  # type: ignore[assignment]
     else:
         raise InvalidArgumentError(
-            f"a value of type {type(value).__name__} is not JSON: {value!r:.80}; convert it to a dict, a list, "
-            "a string, a number, bool, None or bytes, or store a Payload with a content type of your own"
+            f"a value of type {type(value).__name__} is not JSON: {value!r:.80}; convert it to a dict, a "
+            "list, a string, a number, bool, None or bytes, or store a Payload with its own content type"
         )
     if depth_left == 0:
         raise LimitExceededError(
