@@ -1,0 +1,423 @@
+"""What a replay delivers, how it is resumed and followed, and how events are found (G7)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from statehouse.errors import InvalidArgumentError
+from statehouse.protocol.engine import Engine
+from statehouse.protocol.limits import Limits
+from statehouse.protocol.origin import Origin
+from statehouse.protocol.requests import FindEvents, Get, LocateTime, Replay
+from statehouse.testing.contracts.engine_phrases import (
+    AGENT,
+    NAMESPACE,
+    OpenEngine,
+    SetClock,
+    commit,
+    delete,
+    everything,
+    name,
+    put,
+    transaction,
+    write,
+    write_bytes,
+)
+
+CRITIC = name("k", "critic")
+ELSEWHERE = name("k", AGENT, "other")
+
+
+def _numbers(page: Any) -> list[int]:
+    return [event.commit_ts for event in page.events]
+
+
+def _fill(engine: Engine) -> None:
+    # planner: 1 3 4 6; critic: 2 4 6; other/planner: 5 6.
+    commit(engine, write("a", 1))
+    commit(engine, write(CRITIC, 2))
+    commit(engine, delete("a"), write("b", 3))
+    commit(engine, write("a", 4), write(CRITIC, 4), write("c", 4))
+    commit(engine, write(ELSEWHERE, 5))
+    commit(engine, write("a", 6), write(CRITIC, 6), write(ELSEWHERE, 6))
+
+
+class ReplayContract:
+    """Events in commit order."""
+
+    def test_the_whole_store(self, engine: Engine) -> None:
+        """G7."""
+        _fill(engine)
+        page = engine.execute(Replay())
+        assert _numbers(page) == [1, 2, 3, 4, 5, 6]
+        assert (page.through_commit_ts, page.done) == (6, False)
+
+    @pytest.mark.parametrize(
+        "namespace, agent_id, expected",
+        [
+            (NAMESPACE, AGENT, [1, 3, 4, 6]),
+            (NAMESPACE, "critic", [2, 4, 6]),
+            (NAMESPACE, None, [1, 2, 3, 4, 6]),
+            ("other", AGENT, [5, 6]),
+            ("other", None, [5, 6]),
+            (NAMESPACE, "plan", []),
+            (NAMESPACE, "planner2", []),
+            ("defaul", None, []),
+            ("default2", None, []),
+        ],
+    )
+    def test_only_events_of_that_agent_or_namespace(
+        self, engine: Engine, namespace: str, agent_id: str | None, expected: list[int]
+    ) -> None:
+        """G7."""
+        _fill(engine)
+        page = engine.execute(Replay(namespace, agent_id))
+        assert (_numbers(page), page.through_commit_ts) == (expected, 6)
+
+    def test_an_event_holds_only_that_agents_operations(self, engine: Engine) -> None:
+        """G7."""
+        _fill(engine)
+        event = engine.execute(Replay(NAMESPACE, AGENT, from_ts=4)).events[0]
+        assert [(op.agent_id, op.key, op.value) for op in event.operations] == [(AGENT, "a", 4), (AGENT, "c", 4)]
+
+    def test_an_event_holds_only_that_namespaces_operations(self, engine: Engine) -> None:
+        """G7."""
+        _fill(engine)
+        event = engine.execute(Replay(NAMESPACE, from_ts=6)).events[0]
+        assert [(op.namespace, op.agent_id, op.version) for op in event.operations] == [
+            (NAMESPACE, AGENT, 4),
+            (NAMESPACE, "critic", 3),
+        ]
+
+    def test_an_event_has_the_values_of_its_commit(self, engine: Engine) -> None:
+        """G6: not those of now."""
+        _fill(engine)
+        operations = [op for event in everything(engine) for op in event.operations]
+        assert [(op.key, op.kind, op.version, op.value) for op in operations if op.agent_id == AGENT][:5] == [
+            ("a", "write", 1, 1),
+            ("a", "delete", 2, None),
+            ("b", "write", 1, 3),
+            ("a", "write", 3, 4),
+            ("c", "write", 1, 4),
+        ]
+
+    def test_an_event_is_the_same_whoever_replays_it(self, engine: Engine) -> None:
+        """G7."""
+        commit(engine, write("a"), write("b"), txn_id="t", origin=Origin(run_id="r"))
+        whole = everything(engine)
+        assert engine.execute(Replay(NAMESPACE)).events == tuple(whole)
+        assert engine.execute(Replay(NAMESPACE, AGENT)).events == tuple(whole)
+
+    def test_payloads_can_be_left_out(self, engine: Engine) -> None:
+        """G7."""
+        _fill(engine)
+        bare = engine.execute(Replay(payloads=False)).events
+        whole = engine.execute(Replay()).events
+        assert bare == tuple(
+            replace(event, operations=tuple(replace(op, payload=None) for op in event.operations))
+            for event in whole
+        )
+
+    @pytest.mark.parametrize("agent_id", [None, AGENT])
+    @pytest.mark.parametrize("from_ts", range(8))
+    @pytest.mark.parametrize("to_ts", [0, 1, 3, 5, 6, 7, 9, None])
+    def test_both_ends_are_inclusive(
+        self, engine: Engine, agent_id: str | None, from_ts: int, to_ts: int | None
+    ) -> None:
+        """G7: how far it has looked, and whether more can come, are exact when nothing was cut."""
+        _fill(engine)
+        request = Replay(NAMESPACE if agent_id else None, agent_id, from_ts, to_ts)
+        if to_ts is not None and to_ts < from_ts:
+            with pytest.raises(InvalidArgumentError):
+                engine.execute(request)
+            return
+        page = engine.execute(request)
+        last = 6 if to_ts is None else min(to_ts, 6)
+        own = [1, 3, 4, 6] if agent_id else [1, 2, 3, 4, 5, 6]
+        assert _numbers(page) == [number for number in own if from_ts <= number <= last]
+        assert page.through_commit_ts == max(last, from_ts - 1, 0)
+        assert page.done is (to_ts is not None and page.through_commit_ts >= to_ts)
+
+    def test_an_empty_store_has_an_empty_page(self, engine: Engine) -> None:
+        """G7."""
+        page = engine.execute(Replay())
+        assert (page.events, page.through_commit_ts, page.done) == ((), 0, False)
+
+    @pytest.mark.parametrize("namespace, agent_id", [(None, None), (NAMESPACE, None), (NAMESPACE, AGENT)])
+    @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
+    def test_resuming_after_each_page_delivers_everything_once(
+        self, engine: Engine, limit: int, namespace: str | None, agent_id: str | None
+    ) -> None:
+        """G7: the next page begins at through_commit_ts + 1."""
+        _fill(engine)
+        whole = engine.execute(Replay(namespace, agent_id)).events
+        found: list[Any] = []
+        from_ts = 0
+        while from_ts <= 6:
+            page = engine.execute(Replay(namespace, agent_id, from_ts, limit=limit))
+            assert len(page.events) <= limit
+            assert page.through_commit_ts >= max([from_ts - 1, *_numbers(page)])
+            found += page.events
+            from_ts = page.through_commit_ts + 1
+        assert tuple(found) == whole
+
+    def test_a_page_ends_at_its_bytes(self, open_engine: OpenEngine) -> None:
+        """G7: an event is never split."""
+        engine = open_engine(limits=replace(Limits(), page_bytes_max=1000))
+        for number in range(4):
+            commit(engine, write_bytes("k", 400), write_bytes("l", 100))
+            commit(engine, write_bytes("big", 3000 + number))
+        sizes, from_ts = [], 1
+        while from_ts <= 8:
+            page = engine.execute(Replay(from_ts=from_ts))
+            sizes.append(sum(len(op.payload.data) for event in page.events for op in event.operations if op.payload))
+            assert all(len(event.operations) in {1, 2} for event in page.events)
+            assert len(page.events) == 1 or sizes[-1] <= 1000
+            from_ts = page.through_commit_ts + 1
+        assert sum(sizes) == 4 * 500 + sum(range(3000, 3004))
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"agent_id": AGENT},
+            {"from_ts": -1},
+            {"from_ts": True},
+            {"from_ts": "1"},
+            {"from_ts": 1.0},
+            {"to_ts": -1},
+            {"to_ts": True},
+            {"from_ts": 5, "to_ts": 4},
+            {"limit": 0},
+            {"limit": -1},
+            {"limit": 10_001},
+            {"limit": True},
+            {"limit": 2.0},
+            {"wait_s": -1.0},
+            {"wait_s": float("nan")},
+            {"wait_s": "1"},
+            {"namespace": ""},
+            {"namespace": "n", "agent_id": ""},
+            {"namespace": "a\x00b"},
+            {"namespace": 7},
+        ],
+        ids=str,
+    )
+    def test_what_makes_no_sense_is_refused(self, engine: Engine, wrong: dict[str, Any]) -> None:
+        """G8."""
+        put(engine)
+        with pytest.raises(InvalidArgumentError):
+            engine.execute(Replay(**wrong))
+        assert _numbers(engine.execute(Replay())) == [1]
+
+
+class FollowContract:
+    """Replays that wait for what is not there yet."""
+
+    def test_what_is_there_is_answered_at_once(self, engine: Engine) -> None:
+        """G7."""
+        put(engine)
+        began = time.monotonic()
+        assert _numbers(engine.execute(Replay(wait_s=60.0))) == [1]
+        assert time.monotonic() - began < 30
+
+    def test_it_wakes_when_a_commit_comes(self, engine: Engine) -> None:
+        """G7."""
+        put(engine)
+        waiting = engine.submit(Replay(from_ts=2, wait_s=60.0))
+        put(engine)
+        assert _numbers(waiting.result(timeout=30)) == [2]
+
+    def test_it_sleeps_through_commits_of_others(self, engine: Engine) -> None:
+        """G7: it wakes for its own agent."""
+        waiting = engine.submit(Replay(NAMESPACE, AGENT, from_ts=1, wait_s=60.0))
+        for _ in range(5):
+            put(engine, CRITIC)
+        put(engine)
+        page = waiting.result(timeout=30)
+        assert (_numbers(page), page.through_commit_ts) == ([6], 6)
+
+    def test_in_vain_it_is_empty_and_says_how_far_it_has_looked(self, engine: Engine) -> None:
+        """G7: the cursor of a quiet follower moves on."""
+        put(engine, CRITIC)
+        put(engine, CRITIC)
+        page = engine.execute(Replay(NAMESPACE, AGENT, from_ts=1, wait_s=0.02))
+        assert (page.events, page.through_commit_ts, page.done) == ((), 2, False)
+
+    def test_far_ahead_of_the_newest_commit_it_waits_for_that_one(self, engine: Engine) -> None:
+        """G7."""
+        waiting = engine.submit(Replay(from_ts=3, wait_s=60.0))
+        for _ in range(3):
+            put(engine)
+        assert _numbers(waiting.result(timeout=30)) == [3]
+
+    def test_far_ahead_in_vain_it_has_looked_no_further_back_than_asked(self, engine: Engine) -> None:
+        """G7."""
+        put(engine)
+        page = engine.execute(Replay(from_ts=10, wait_s=0.02))
+        assert (page.events, page.through_commit_ts) == ((), 9)
+
+    def test_at_the_end_of_its_range_it_does_not_wait(self, engine: Engine) -> None:
+        """G7: nothing more can come."""
+        put(engine, CRITIC)
+        began = time.monotonic()
+        page = engine.execute(Replay(NAMESPACE, AGENT, from_ts=1, to_ts=1, wait_s=60.0))
+        assert (page.events, page.through_commit_ts, page.done) == ((), 1, True)
+        assert time.monotonic() - began < 30
+
+    def test_it_is_done_when_the_end_of_its_range_is_committed_by_another(self, engine: Engine) -> None:
+        """G7."""
+        waiting = engine.submit(Replay(NAMESPACE, AGENT, from_ts=1, to_ts=2, wait_s=60.0))
+        put(engine, CRITIC)
+        put(engine, CRITIC)
+        page = waiting.result(timeout=30)
+        assert (page.events, page.through_commit_ts, page.done) == ((), 2, True)
+
+    def test_many_followers_see_the_same(self, engine: Engine) -> None:
+        """G7."""
+        waiting = [engine.submit(Replay(from_ts=1, wait_s=60.0)) for _ in range(20)]
+        put(engine)
+        assert [_numbers(future.result(timeout=30)) for future in waiting] == [[1]] * 20
+
+    def test_a_follower_misses_nothing_while_many_commit(self, engine: Engine) -> None:
+        """G7: no gap, no repeat, nothing that is not yet readable."""
+        futures = [engine.submit(transaction(write("k", number))) for number in range(200)]
+        seen: list[int] = []
+        while len(seen) < 200:
+            page = engine.execute(Replay(from_ts=len(seen) + 1, wait_s=30.0))
+            assert engine.execute(Get(name())).read_ts >= page.through_commit_ts
+            seen += _numbers(page)
+        assert seen == list(range(1, 201))
+        assert {future.result().commit_ts for future in futures} == set(seen)
+
+    def test_closing_the_engine_ends_the_waiting(self, engine: Engine) -> None:
+        """G7: with a page or an error, but soon."""
+        waiting = engine.submit(Replay(from_ts=1, wait_s=600.0))
+        engine.close()
+        waiting.exception(timeout=30)
+        assert waiting.done()
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SPAN = "00f067aa0ba902b7"
+
+
+class FindEventsContract:
+    """Events by who asked for them."""
+
+    def _fill(self, engine: Engine) -> None:
+        # 1 and 3: the trace, in two spans; 2: another trace in the same run; 4: nobody; 5: the trace again.
+        commit(engine, write("a"), write(CRITIC), origin=Origin(TRACE, SPAN, run_id="run"), txn_id="txn-1")
+        commit(engine, write("a"), origin=Origin(TRACE[::-1], run_id="run"), txn_id="txn-2")
+        commit(engine, delete("a"), origin=Origin(TRACE, SPAN[::-1], run_id="run-2"), txn_id="txn-3")
+        commit(engine, write("a"), txn_id="txn-4")
+        commit(engine, write("b"), origin=Origin(TRACE, SPAN, run_id="run"), txn_id="txn-5")
+
+    @pytest.mark.parametrize(
+        "by, identity, expected",
+        [
+            ("trace", TRACE, [1, 3, 5]),
+            ("trace", TRACE[::-1], [2]),
+            ("trace", "0" * 32, []),
+            ("span", SPAN, [1, 5]),
+            ("span", SPAN[::-1], [3]),
+            ("run", "run", [1, 2, 5]),
+            ("run", "run-2", [3]),
+            ("run", "ru", []),
+            ("run", TRACE, []),
+            ("txn", "txn-4", [4]),
+            ("txn", "txn", []),
+        ],
+    )
+    def test_by_trace_span_run_and_transaction(
+        self, engine: Engine, by: Any, identity: str, expected: list[int]
+    ) -> None:
+        """G7."""
+        self._fill(engine)
+        page = engine.execute(FindEvents(by, identity))
+        assert (_numbers(page), page.done) == (expected, True)
+        assert page.through_commit_ts >= max([0, *expected])
+
+    def test_events_are_whole(self, engine: Engine) -> None:
+        """G7: with the operations of every agent, and their values."""
+        self._fill(engine)
+        found = engine.execute(FindEvents("trace", TRACE)).events
+        assert list(found) == [event for event in everything(engine) if event.origin.trace_id == TRACE]
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 4])
+    def test_pages_together_are_the_whole(self, engine: Engine, limit: int) -> None:
+        """G7: the last page says so."""
+        self._fill(engine)
+        found: list[int] = []
+        from_ts, done = 0, False
+        while not done:
+            page = engine.execute(FindEvents("trace", TRACE, from_ts, limit))
+            assert len(page.events) <= limit
+            found += _numbers(page)
+            from_ts, done = page.through_commit_ts + 1, page.done
+        assert found == [1, 3, 5]
+
+    @pytest.mark.parametrize("from_ts, expected", [(0, [1, 3, 5]), (1, [1, 3, 5]), (2, [3, 5]), (5, [5]), (6, [])])
+    def test_from_is_inclusive(self, engine: Engine, from_ts: int, expected: list[int]) -> None:
+        """G7."""
+        self._fill(engine)
+        assert _numbers(engine.execute(FindEvents("trace", TRACE, from_ts))) == expected
+
+    @pytest.mark.parametrize(
+        "by, identity",
+        [
+            ("trace", TRACE[:-1]),
+            ("trace", TRACE.upper()),
+            ("trace", TRACE + "0"),
+            ("trace", ""),
+            ("trace", None),
+            ("span", TRACE),
+            ("span", "xyz"),
+            ("run", ""),
+            ("run", "a\x1fb"),
+            ("run", 7),
+            ("txn", ""),
+            ("txn", "a\nb"),
+            ("step", "x"),
+            (None, TRACE),
+        ],
+    )
+    def test_what_is_no_such_id_is_refused(self, engine: Engine, by: Any, identity: Any) -> None:
+        """G8."""
+        with pytest.raises(InvalidArgumentError):
+            engine.execute(FindEvents(by, identity))
+
+    @pytest.mark.parametrize("wrong", [{"from_ts": -1}, {"from_ts": True}, {"limit": 0}, {"limit": 10_001}], ids=str)
+    def test_what_makes_no_sense_is_refused(self, engine: Engine, wrong: dict[str, Any]) -> None:
+        """G8."""
+        with pytest.raises(InvalidArgumentError):
+            engine.execute(FindEvents("trace", TRACE, **wrong))
+
+
+class LocateTimeContract:
+    """Commits by the time of day."""
+
+    def test_the_newest_commit_at_or_before_a_time(self, open_engine: OpenEngine) -> None:
+        """G7: of commits at the same time, the last."""
+        clock = SetClock(0)
+        engine = open_engine(clock=clock)
+        for clock.us in (1_000, 2_000, 2_000, 2_000, 3_000):
+            put(engine)
+        asked = [0, 999, 1_000, 1_999, 2_000, 2_001, 2_999, 3_000, 2**60]
+        found = [engine.execute(LocateTime(time_us)) for time_us in asked]
+        assert [located.commit_ts for located in found] == [0, 0, 1, 1, 4, 4, 4, 5, 5]
+        assert [located.committed_at_us for located in found] == [0, 0, 1_000, 1_000, *[2_000] * 3, 3_000, 3_000]
+
+    def test_an_empty_store_has_none(self, engine: Engine) -> None:
+        """G7."""
+        located = engine.execute(LocateTime(2**60))
+        assert (located.commit_ts, located.committed_at_us) == (0, 0)
+
+    @pytest.mark.parametrize("time_us", [-1, True, 1.0, "now", None])
+    def test_what_is_no_time_is_refused(self, engine: Engine, time_us: Any) -> None:
+        """G8."""
+        with pytest.raises(InvalidArgumentError):
+            engine.execute(LocateTime(time_us))

@@ -1,0 +1,145 @@
+"""The homes that the contract of the engine runs over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from statehouse.engine import open_engine as open_local
+from statehouse.protocol.engine import Engine
+from statehouse.protocol.limits import DEFAULT_LIMITS, Limits
+from statehouse.protocol.requests import Request
+from statehouse.storage import Store
+from statehouse.storage.memory import MemoryStore
+from statehouse.storage.rocksdb import RocksStore
+from statehouse.testing.reference import ReferenceEngine
+
+if TYPE_CHECKING:
+    from statehouse.testing.contracts.engine import OpenEngine, Reopen
+    from statehouse.testing.contracts.engine_phrases import Clock
+
+# Before anything imports them.
+pytest.register_assert_rewrite("statehouse.testing.contracts")
+
+R = TypeVar("R")
+Open = Callable[["Limits", "Clock | None"], "Engine"]
+
+
+class KeptStore(MemoryStore):
+    """A store in memory that can be opened again."""
+
+    def close(self) -> None:
+        """Keeps everything."""
+
+
+class Submitting:
+    """An engine that is only ever asked through `submit`."""
+
+    def __init__(self, inner: Engine) -> None:
+        self._inner = inner
+
+    def execute(self, request: Request[R]) -> R:
+        """Submits and waits."""
+        return self._inner.submit(request).result(timeout=60)
+
+    def submit(self, request: Request[R]) -> Future[R]:
+        """Submits."""
+        return self._inner.submit(request)
+
+    def close(self) -> None:
+        """Closes it."""
+        self._inner.close()
+
+
+class Home:
+    """Opens engines on stores of their own, opens them again, and closes them all."""
+
+    def __init__(self, fresh: Callable[[], Open]) -> None:
+        self._fresh = fresh
+        self._opened: list[tuple[Engine, Open, Limits, Clock | None]] = []
+
+    def open(self, *, limits: Limits = DEFAULT_LIMITS, clock: Clock | None = None) -> Engine:
+        """Opens an engine on a fresh store."""
+        return self._open(self._fresh(), limits, clock)
+
+    def reopen(self, engine: Engine) -> Engine:
+        """Closes an engine and opens its store again."""
+        _, opener, limits, clock = next(each for each in self._opened if each[0] is engine)
+        engine.close()
+        return self._open(opener, limits, clock)
+
+    def _open(self, opener: Open, limits: Limits, clock: Clock | None) -> Engine:
+        engine = opener(limits, clock)
+        self._opened.append((engine, opener, limits, clock))
+        return engine
+
+    def close(self) -> None:
+        """Closes every engine."""
+        for engine, *_ in self._opened:
+            engine.close()
+
+
+def reference_store() -> Open:
+    """A state that engines can be opened on."""
+    kept = ReferenceEngine().state
+    return lambda limits, clock: ReferenceEngine(kept, limits=limits, clock=clock)
+
+
+def memory_store() -> Open:
+    """A store in memory that engines can be opened on."""
+    store = KeptStore()
+    return lambda limits, clock: open_local(store, limits=limits, clock=clock)
+
+
+def rocks_store(path: Path) -> Open:
+    """A directory that engines can be opened on."""
+
+    def opened(limits: Limits, clock: Clock | None) -> Engine:
+        store: Store = RocksStore.open(path)
+        return open_local(store, limits=limits, clock=clock)
+
+    return opened
+
+
+@pytest.fixture(params=["reference", "memory", "memory, submitted", "rocksdb"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
+    """A place to open engines in."""
+    paths = (tmp_path / f"store-{number}" for number in range(1000))
+
+    def fresh() -> Open:
+        match request.param:
+            case "reference":
+                return reference_store()
+            case "memory":
+                return memory_store()
+            case "rocksdb":
+                return rocks_store(next(paths))
+            case _:
+                kept = memory_store()
+                return lambda limits, clock: Submitting(kept(limits, clock))
+
+    opened = Home(fresh)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def open_engine(home: Home) -> OpenEngine:
+    """See `statehouse.testing.contracts.engine`."""
+    return home.open
+
+
+@pytest.fixture
+def reopen(home: Home) -> Reopen:
+    """See `statehouse.testing.contracts.engine`."""
+    return home.reopen
+
+
+@pytest.fixture
+def engine(home: Home) -> Engine:
+    """See `statehouse.testing.contracts.engine`."""
+    return home.open()
