@@ -14,8 +14,9 @@ import argparse
 import re
 import sys
 import tomllib
-from contextlib import chdir
+from contextlib import chdir, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -135,12 +136,13 @@ def main() -> int:
     promises = load(CLAIMS.read_text())
     names = promised(FEATURES.read_text() if FEATURES.exists() else "")
     collected = Collected()
-    with chdir(ROOT):
+    listing = StringIO()
+    with chdir(ROOT), redirect_stdout(listing):
         code = pytest.main(
             ["--collect-only", "-qq", "--no-summary", "-pno:cacheprovider"], plugins=[collected]
         )
     if code != pytest.ExitCode.OK:
-        print(f"pytest cannot collect the tests: {code!r}")
+        print(f"{listing.getvalue()}\npytest cannot collect the tests: {code!r}")
         return 1
     wrong = complaints(promises, names, collected)
     if arguments.reports is not None:
