@@ -1,0 +1,109 @@
+"""The blocking driver: runs a flow in the calling thread.
+
+`statehouse.client.awaiting` is its twin.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import CancelledError, Future
+from typing import Any, Final, TypeVar
+
+from statehouse.client.commits import begun_too_late, dropped, out_of_time
+from statehouse.client.connection import Connected, Connection, connection_of
+from statehouse.client.pages import Pages
+from statehouse.client.streams import Stream
+from statehouse.protocol.engine import Engine, Flow
+from statehouse.protocol.replies import Committed, EventPage
+from statehouse.protocol.requests import Commit, Replay, Request
+
+T = TypeVar("T")
+
+sleep: Final = time.sleep
+
+
+def run(over: Connected | Connection | Engine, flow: Flow[T]) -> T:
+    """Runs a flow to its end, blocking, and gives what it returns.
+
+    Args:
+        over: A handle (`Statehouse`, `StatehouseAsync`, an agent or a transaction of theirs), or an engine.
+        flow: A generator that yields requests, or futures to wait for, and is sent their replies.
+
+    Raises:
+        StatehouseError: Whatever the flow does not catch.
+    """
+    connection = connection_of(over)
+    try:
+        asked = next(flow)
+        while True:
+            try:
+                reply = _answer(connection, asked)
+            except BaseException as error:  # noqa: BLE001 - the flow decides; what it does not catch comes out of it
+                asked = flow.throw(error)
+            else:
+                asked = flow.send(reply)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
+
+def iterate(over: Connected, pages: Pages[T]) -> Stream[T]:
+    """Gives the rows of pages one by one, asking for a page when it is needed."""
+    connection = connection_of(over)
+    while (page := run(connection, pages.next())) is not None:
+        yield from page
+
+
+def close(connection: Connection) -> None:
+    """Closes a connection."""
+    connection.close()
+
+
+def _answer(connection: Connection, asked: Request[Any] | Future[Any]) -> Any:
+    if isinstance(asked, Commit):
+        return _commit(connection, asked)
+    if isinstance(asked, Replay) and asked.wait_s:
+        return _follow(connection, asked)
+    if isinstance(asked, Future):
+        return asked.result()
+    return connection.engine.execute(asked)
+
+
+def _commit(connection: Connection, commit: Commit) -> Committed:
+    future = connection.engine.submit(commit)
+    try:
+        return future.result(commit.timeout_s)
+    except CancelledError:
+        raise dropped(commit) from None
+    except TimeoutError:
+        # DeadlineExceededError, the engine's own, is one too.
+        if future.done():
+            raise
+    except BaseException:
+        future.cancel()
+        raise
+    if future.cancel():
+        raise begun_too_late(commit)
+    if future.done():
+        return future.result()
+    raise out_of_time(commit)
+
+
+def _follow(connection: Connection, request: Replay) -> EventPage:
+    future = connection.engine.submit(request)
+    changed = threading.Event()
+
+    def wake(_: object = None) -> None:
+        changed.set()
+
+    future.add_done_callback(wake)
+    connection.when_closed(wake)
+    try:
+        changed.wait()
+    finally:
+        connection.forget(wake)
+        future.cancel()
+    if not future.done() or future.cancelled():
+        connection.check_open()
+    return future.result()

@@ -1,0 +1,270 @@
+"""The embedded engines of this process: handles on one directory (or memory:NAME) share one.
+
+* I1. A directory has at most one engine in a process; it is closed when its last lease ends.
+* I2. Opening and closing one home is done under that home's lock: a second opener waits, and then shares
+  the engine or opens a new one, never sees a half of either.
+* I3. A lease that the garbage collector ends is closed by a thread of ours: the collector may run in any
+  thread, the engine's own writer too, and at any moment, inside our locks too.
+* I4. In a forked child the registry is empty and has fresh locks. What the parent opened is leaked there,
+  never closed: closing it has destroyed a parent's data (see ``RELIABILITY``: fork).
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+import threading
+import time
+import weakref
+from contextlib import ExitStack
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final, Literal
+
+from statehouse.client.connection import Connection, Seen
+from statehouse.client.url import Address
+from statehouse.errors import ConnectionError, EngineError, InvalidArgumentError
+from statehouse.protocol.engine import Engine
+from statehouse.protocol.requests import Status
+
+if TYPE_CHECKING:
+    from statehouse.storage import Store
+
+Durability = Literal["sync", "none"]
+
+_REMOTE: Final = (
+    "cannot reach {url}: the daemon comes with the next release of Statehouse. "
+    'Open a directory in this process instead: Statehouse("file:./agent-data"), or "memory:" for a try'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to open a home; None means whatever it is open with, or the default.
+
+    Attributes:
+        durability: ``sync`` (G2, the default on disk) or ``none``.
+        read_only: Read a directory that another process holds, without writing to it.
+        accept_data_loss: Open although commits that were acknowledged are missing.
+    """
+
+    durability: Durability | None = None
+    read_only: bool | None = None
+    accept_data_loss: bool = False
+
+
+class _Home:
+    """One engine and how many leases it has."""
+
+    def __init__(self, key: tuple[str, str], url: str) -> None:
+        self.key = key
+        self.url = url
+        self.lock = threading.Lock()
+        self.engine: Engine | None = None
+        self.options = Options()
+        self.seen = Seen()
+        self.leases = 0
+        self.closed = False
+
+
+class Lease:
+    """A handle's share of a home; `release` gives it back, once."""
+
+    def __init__(self, home: _Home, engine: Engine) -> None:
+        self._home = home
+        self.engine = engine
+        self.seen = home.seen
+        self._process = os.getpid()
+        self._released = False
+
+    def release(self) -> None:
+        """Gives the share back, once; the last one closes the engine. A forked child does nothing."""
+        if self._process != os.getpid():
+            return
+        home = self._home
+        with home.lock:
+            if self._released or home.closed:
+                return
+            self._released = True
+            home.leases -= 1
+            if home.leases == 0:
+                _close_locked(home)
+
+
+class _Registry:
+    """Everything of this module that a forked child must not inherit."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.homes: dict[tuple[str, str], _Home] = {}
+        self.dropped: SimpleQueue[Lease] = SimpleQueue()
+        self.closer: threading.Thread | None = None
+
+
+_registry = _Registry()
+_leaked: list[_Registry] = []
+_private_names = itertools.count(1)
+
+
+def connect(address: Address, options: Options, *, timeout: float) -> Connection:
+    """Opens a home, or shares the one that is open, and gives a connection to it.
+
+    Raises:
+        InvalidArgumentError: The options contradict those it is open with, or are none.
+        ConnectionError: The address is a daemon's.
+        DirectoryLockedError: Another process has the directory.
+        FormatVersionError: It was written by a newer Statehouse.
+        CorruptionError: What is on disk is not what was written.
+    """
+    _check_options(options)
+    if address.kind == "remote":
+        raise ConnectionError(_REMOTE.format(url=address.url), url=address.url)
+    lease = _lease(address, options)
+    try:
+        connection = Connection(
+            lease.engine, url=address.url, timeout=timeout, seen=lease.seen, release=lease.release
+        )
+    except BaseException:
+        lease.release()
+        raise
+    # I3. At exit `_close_all` does it, in order.
+    weakref.finalize(connection, _registry.dropped.put, lease).atexit = False
+    return connection
+
+
+def _check_options(options: Options) -> None:
+    if options.durability not in (None, "sync", "none"):
+        raise InvalidArgumentError(f'durability must be "sync" or "none": {options.durability!r:.80}')
+    for name in ("read_only", "accept_data_loss"):
+        if getattr(options, name) not in (None, True, False):
+            raise InvalidArgumentError(f"{name} must be True or False: {getattr(options, name)!r:.80}")
+
+
+def _lease(address: Address, options: Options) -> Lease:
+    # A private memory gets a name that no URL can spell.
+    key = (address.kind, address.where or f"/{next(_private_names)}")
+    while True:
+        registry = _registry
+        with registry.lock:
+            home = registry.homes.get(key)
+            if home is None:
+                home = registry.homes[key] = _Home(key, address.url)
+            if registry.closer is None:
+                registry.closer = threading.Thread(
+                    target=_close_dropped, args=(registry.dropped,), name="statehouse-closer", daemon=True
+                )
+                registry.closer.start()
+        with home.lock:
+            if home.closed:
+                continue
+            if home.engine is None:
+                try:
+                    home.engine = _open(address, options, home.seen)
+                except BaseException:
+                    _discard_locked(home)
+                    raise
+                home.options = Options(_durability(address, options), bool(options.read_only))
+            else:
+                _check_same(home, options)
+            home.leases += 1
+            return Lease(home, home.engine)
+
+
+def _check_same(home: _Home, options: Options) -> None:
+    for name in ("durability", "read_only"):
+        asked, open_with = getattr(options, name), getattr(home.options, name)
+        if asked is not None and asked != open_with:
+            raise InvalidArgumentError(
+                f"{home.url} is open in this process with {name}={open_with!r}, so it cannot be opened with "
+                f"{name}={asked!r}; leave {name} out, or close the other handles first"
+            )
+
+
+def _durability(address: Address, options: Options) -> Durability:
+    return options.durability or ("sync" if address.kind == "file" else "none")
+
+
+def _open(address: Address, options: Options, seen: Seen) -> Engine:
+    from statehouse.engine import open_engine  # noqa: PLC0415 - `import statehouse` must not load an engine
+
+    store = _store(address, read_only=bool(options.read_only))
+    try:
+        engine = open_engine(
+            store, durability=_durability(address, options), accept_data_loss=options.accept_data_loss
+        )
+    except BaseException:
+        store.close()
+        raise
+    try:
+        seen.status(engine.execute(Status()), time.monotonic())
+    except BaseException:
+        engine.close()
+        raise
+    return engine
+
+
+def _store(address: Address, *, read_only: bool) -> Store:
+    if address.kind == "memory":
+        from statehouse.storage.memory import MemoryStore  # noqa: PLC0415 - loaded only where it is used
+
+        if read_only:
+            raise InvalidArgumentError(f"{address.url} cannot be opened read-only: only a directory can")
+        return MemoryStore()
+    from pathlib import Path  # noqa: PLC0415 - slow to load
+
+    from statehouse.storage.rocksdb import RocksStore  # noqa: PLC0415 - loads RocksDB, 10 MB of it
+
+    path = Path(address.where)
+    if path.exists() and not path.is_dir():
+        raise InvalidArgumentError(f"{address.url} is a file; a store is a directory")
+    if read_only and not path.is_dir():
+        raise InvalidArgumentError(f"{address.url} does not exist, so it cannot be opened read-only")
+    return RocksStore.open(path, read_only=read_only)
+
+
+def _close_locked(home: _Home) -> None:
+    _discard_locked(home)
+    if home.engine is not None:
+        home.engine.close()
+
+
+def _discard_locked(home: _Home) -> None:
+    home.closed = True
+    with _registry.lock:
+        if _registry.homes.get(home.key) is home:
+            del _registry.homes[home.key]
+
+
+def _close_dropped(dropped: SimpleQueue[Lease]) -> None:
+    while True:
+        lease = dropped.get()
+        # What cannot be closed here stays open until exit; there is nobody to tell.
+        try:
+            lease.release()
+        except (EngineError, OSError):
+            continue
+
+
+def _close_all() -> None:
+    # A home that cannot be closed must not keep the others from it.
+    with ExitStack() as stack:
+        for home in list(_registry.homes.values()):
+            stack.callback(_close, home)
+
+
+def _close(home: _Home) -> None:
+    with home.lock:
+        if not home.closed:
+            _close_locked(home)
+
+
+def _after_fork_in_child() -> None:
+    global _registry  # noqa: PLW0603 - I4: the child starts with nothing
+    _leaked.append(_registry)
+    _registry = _Registry()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,120 @@
+"""What a URL means.
+
+::
+
+    (none)                   $STATEHOUSE_URL, or localhost:50051
+    file:./agent-data        embedded, RocksDB in that directory; file:///absolute/path and a Path too
+    memory:                  embedded, private to the handle
+    memory:NAME              embedded, shared by all handles of this process that say NAME
+    host:port                a daemon; statehouse://host:port is the same
+    unix:/path               a daemon's socket
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from statehouse.errors import InvalidArgumentError
+
+DEFAULT_URL: Final = "localhost:50051"
+URL_VARIABLE: Final = "STATEHOUSE_URL"
+
+_HOST_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_HOST: Final = re.compile(r"\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+")
+
+_FORMS: Final = (
+    "use file:./directory (embedded, on disk), memory: or memory:NAME (embedded, in memory), "
+    "or host:port (a daemon)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a store is.
+
+    Attributes:
+        kind: ``file``, ``memory`` or ``remote``.
+        where: The resolved directory, the name of the memory (empty: private), or the daemon's address.
+        url: How people call it.
+    """
+
+    kind: Literal["file", "memory", "remote"]
+    where: str
+    url: str
+
+
+def parse(url: str | os.PathLike[str] | None) -> Address:
+    """Gives the address that a URL means.
+
+    Args:
+        url: A URL, a path object for a directory, or None for ``$STATEHOUSE_URL`` or the local daemon.
+
+    Raises:
+        InvalidArgumentError: It is none of the known forms; the message lists them.
+    """
+    if url is None:
+        url = os.environ.get(URL_VARIABLE) or DEFAULT_URL
+    if isinstance(url, os.PathLike):
+        return _directory(os.fspath(url), f"file:{os.fspath(url)}")
+    if not isinstance(url, str):
+        raise InvalidArgumentError(f"a URL must be a str or a path, not {type(url).__name__}: {url!r:.80}")
+    if url.startswith("file:"):
+        return _file(url)
+    if url.startswith("memory:"):
+        return _memory(url)
+    return _remote(url)
+
+
+def _file(url: str) -> Address:
+    path = url.removeprefix("file:")
+    if path.startswith("//"):
+        # Only this form is a URI with percent-encoding, as Path.as_uri makes it.
+        from urllib.parse import unquote  # noqa: PLC0415 - rarely needed, and slow to load
+
+        host, slash, rest = path[2:].partition("/")
+        if host not in ("", "localhost") or not slash:
+            raise InvalidArgumentError(
+                f"{url!r:.200} names the host {host!r}; a directory of this machine is file:///absolute/path "
+                "or file:./relative/path"
+            )
+        path = unquote("/" + rest)
+        if os.name == "nt" and re.match("/[A-Za-z]:", path):
+            path = path[1:]
+    elif path.startswith("~"):
+        path = os.path.expanduser(path)  # noqa: PTH111 - pathlib is a third of what `import statehouse` takes
+    return _directory(path, url)
+
+
+def _directory(path: object, url: str) -> Address:
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise InvalidArgumentError(f"{url!r:.200} names no directory; write file:./directory")
+    try:
+        resolved = os.path.realpath(path)
+    except (OSError, ValueError) as error:
+        raise InvalidArgumentError(f"{url!r:.200} cannot be resolved: {error}") from None
+    return Address("file", resolved, url)
+
+
+def _memory(url: str) -> Address:
+    name = url.removeprefix("memory:")
+    if "/" in name or not name.isprintable() or len(name) > 128:
+        raise InvalidArgumentError(
+            f"{url!r:.200}: the name of a memory is at most 128 printable characters without a slash"
+        )
+    return Address("memory", name, url)
+
+
+def _remote(url: str) -> Address:
+    if url.startswith("unix:") and len(url) > len("unix:"):
+        return Address("remote", url, url)
+    where = url.removeprefix("statehouse://").removesuffix("/") if url.startswith("statehouse://") else url
+    found = _HOST_PORT.fullmatch(where)
+    if found and 0 < int(found.group(2)) < 65536:
+        return Address("remote", where, url)
+    if url.startswith("statehouse://") and _HOST.fullmatch(where):
+        return Address("remote", f"{where}:50051", url)
+    hint = f"; did you mean file:{url} ?" if url.startswith((".", "/", "~")) else ""
+    raise InvalidArgumentError(f"not a Statehouse URL: {url!r:.200}; {_FORMS}{hint}")
