@@ -104,7 +104,7 @@ class DataDirectory:
         if "CURRENT" in names:
             return True
         # RocksDB would start an empty database here, and delete the old one's files as strays.
-        if written or any(name.endswith((".sst", ".blob")) for name in names):
+        if written or any(name.endswith(".sst") for name in names):
             raise CorruptionError(
                 f"the store in {str(self.path)!r} has data, but its file 'rocks/CURRENT' is missing; "
                 "restore the directory from a backup",
@@ -185,7 +185,11 @@ class FreeSpace:
     def _look(self) -> str | None:
         if self._free_bytes_min == 0:
             return None
-        disk = shutil.disk_usage(self._path)
+        try:
+            disk = shutil.disk_usage(self._path)
+        except OSError:
+            # Not knowing is no reason to refuse; the write itself will tell.
+            return None
         needed = self._free_bytes_min
         if needed is None:
             needed = max(_FREE_BYTES_MIN, disk.total // 100)

@@ -69,7 +69,6 @@ _BUFFER_BYTES: Final = 16 * _MIB
 _LOG_BYTES_MAX: Final = 64 * _MIB
 """Tables are flushed before the log grows past this, so that opening after a kill stays quick."""
 
-_BLOB_BYTES_MIN: Final = 2 * _KIB
 _OPEN_FILES_MAX: Final = 512
 _STALL_SECONDS_MAX: Final = 5.0
 _STALL_PAUSE_MIN: Final = 0.001
@@ -144,7 +143,11 @@ class RocksStore:
             )
             try:
                 store = cls(
-                    directory, database, secondary, FreeSpace(path, free_bytes_min), stall_seconds_max
+                    directory,
+                    database,
+                    secondary,
+                    FreeSpace(directory.path, free_bytes_min),
+                    stall_seconds_max,
                 )
                 if not read_only:
                     directory.claim()
@@ -341,7 +344,7 @@ class RocksStore:
             self._unreadable(None, error)
 
     def compact(self) -> None:
-        """Rewrites files so that deleted and overwritten rows take no space, also those in blob files.
+        """Rewrites files so that deleted and overwritten rows take no space.
 
         Raises:
             EngineError: The store is read-only or closed, or flushing failed.
@@ -353,13 +356,9 @@ class RocksStore:
         options.set_exclusive_manual_compaction(False)
         options.set_bottommost_level_compaction(BottommostLevelCompaction.force_optimized())
         try:
-            for table, family in self._families.items():
+            for family in self._families.values():
                 family.flush()
-                if table is Table.SEGMENTS:
-                    family.set_options(_BLOB_GC_FULL)
                 family.compact_range(None, None, options)
-                if table is Table.SEGMENTS:
-                    family.set_options(_BLOB_GC)
         except Exception as error:
             raise unsure(self._directory, "compaction failed", error) from error
 
@@ -383,7 +382,6 @@ class RocksStore:
             "directory": str(self._directory.path),
             "rocksdict": importlib.metadata.version("rocksdict"),
             "table files": str(names.count(".sst")),
-            "blob files": str(names.count(".blob")),
             "log files": str(names.count(".log")),
             "memtable bytes": str(total("rocksdb.cur-size-all-mem-tables")),
             "table reader bytes": str(total("rocksdb.estimate-table-readers-mem")),
@@ -555,10 +553,6 @@ def _database_options(cache: Any, *, create: bool, read_only: bool) -> Options:
     return options
 
 
-_BLOB_GC: Final = {"blob_garbage_collection_age_cutoff": "0.25"}
-_BLOB_GC_FULL: Final = {"blob_garbage_collection_age_cutoff": "1.0"}
-
-
 def _table_options(table: Table | None, cache: Any) -> Options:
 
     blocks = BlockBasedOptions()
@@ -572,18 +566,12 @@ def _table_options(table: Table | None, cache: Any) -> Options:
     options.set_block_based_table_factory(blocks)
     options.set_write_buffer_size(_BUFFER_BYTES)
     options.set_max_write_buffer_number(3)
+    # No blob files for large values: a secondary that reads one crashes the process (facebook/rocksdb#13296).
     options.set_compression_type(DBCompressionType.lz4())
     options.set_bottommost_compression_type(DBCompressionType.zstd())
     # Writes are never slowed down (R1), only stopped: the two triggers would mean the same, so they are one.
     options.set_level_zero_slowdown_writes_trigger(36)
     options.set_level_zero_stop_writes_trigger(36)
-    if table is Table.SEGMENTS:
-        options.set_enable_blob_files(True)
-        options.set_min_blob_size(_BLOB_BYTES_MIN)
-        options.set_blob_compression_type(DBCompressionType.lz4())
-        options.set_enable_blob_gc(True)
-        options.set_blob_gc_age_cutoff(0.25)
-        options.set_blob_gc_force_threshold(0.5)
     return options
 
 
