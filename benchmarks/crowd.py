@@ -1,0 +1,162 @@
+"""A store with a crowd in it: a million records of a thousand agents, and one agent whose events are spread
+among theirs.
+
+It is written by a process that is then killed, so that it also is what a crash leaves behind. That takes
+minutes, so it is kept, under a name made of everything that decides what is in it.
+
+The order of events: each of the crowd's records is written once, in a commit of its own, by the agents in
+turn; after every so many, the one agent writes a record of its own. Then some of the crowd's records, at
+random, are written again, a hundred a commit: reading those as of the time before needs their history.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.values import Values
+from benchmarks.workspace import Workspace
+from statehouse.engine import layout, open_engine
+from statehouse.protocol.names import DEFAULT_NAMESPACE, RecordKey
+from statehouse.protocol.replies import Committed
+from statehouse.protocol.requests import Commit, Write
+from statehouse.protocol.values import encode
+from statehouse.storage import rocksdb
+
+ONE_AGENT = "the-one"
+ONE_AGENT_EVENTS = 1000
+VALUE_BYTES = 200
+
+_AGENTS_MAX = 1000
+_AGAIN_PER_COMMIT = 100
+_IN_FLIGHT = 4096
+_SEED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How large a crowd is.
+
+    Attributes:
+        records: How many records the crowd has; each is an event too.
+        again: How many of them, at most, are written a second time.
+        one_agent_events: How many events the one agent has.
+    """
+
+    records: int
+    again: int
+    one_agent_events: int = ONE_AGENT_EVENTS
+
+    @property
+    def first_ts(self) -> int:
+        """The commit_ts at which every record was written once, and none twice."""
+        return self.records + self.one_agent_events
+
+    def name(self, number: int) -> RecordKey:
+        """The name of one of the crowd's records."""
+        agents = min(_AGENTS_MAX, self.records // 10 or 1)
+        return RecordKey(DEFAULT_NAMESPACE, f"agent-{number % agents:04d}", f"step-{number // agents:06d}")
+
+    def written_again(self) -> list[int]:
+        """The numbers of the records that are written twice."""
+        return Values(_SEED + 1).random.sample(range(self.records), self.again)
+
+    def commits(self) -> Iterator[Commit]:
+        """Everything that happens in the store."""
+        values = Values(_SEED)
+
+        def write(name: RecordKey) -> Write:
+            return Write(name, encode({"step": 1, "ok": True, "text": values.excerpt(VALUE_BYTES - 31)}))
+
+        crowd, events = self.records, self.one_agent_events
+        done = 0
+        for event in range(max(events, 1)):
+            for number in range(done, until := crowd * (event + 1) // max(events, 1)):
+                yield Commit(values.txn_id(), (write(self.name(number)),))
+            done = until
+            if events:
+                own = RecordKey(DEFAULT_NAMESPACE, ONE_AGENT, f"step-{event:06d}")
+                yield Commit(values.txn_id(), (write(own),))
+        again = self.written_again()
+        for start in range(0, len(again), _AGAIN_PER_COMMIT):
+            numbers = again[start : start + _AGAIN_PER_COMMIT]
+            yield Commit(values.txn_id(), tuple([write(self.name(number)) for number in numbers]))
+
+    def build(self, path: Path) -> None:
+        """Writes the store at a path, in a process that is killed when everything is acknowledged.
+
+        Raises:
+            RuntimeError: The process ended by itself.
+        """
+        command = [sys.executable, "-m", "benchmarks.crowd", str(path)]
+        for name, value in asdict(self).items():
+            command += [f"--{name.replace('_', '-')}", str(value)]
+        root = Path(__file__).parents[1]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as process:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            process.kill()
+        if said.strip() != b"written":
+            raise RuntimeError(f"building {path} failed, see above; it ended with {process.returncode}")
+
+    def kept(self, workspace: Workspace) -> Path:
+        """The killed store, from the cache or built now. To be copied, never opened.
+
+        Raises:
+            RuntimeError: It could not be built.
+        """
+        path = workspace.cache / f"crowd-{self.records}-{self._fingerprint()}"
+        if not path.exists():
+            fresh = path.with_suffix(".new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.parent.mkdir(parents=True, exist_ok=True)
+            began = time.perf_counter()
+            print(f"  building a store of {self.records:,} records ...", file=sys.stderr, flush=True)
+            self.build(fresh)
+            print(f"  built in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+            fresh.rename(path)
+        return path
+
+    def _fingerprint(self) -> str:
+        """What decides which bytes are in the store: the layout, RocksDB's options, and this file."""
+        digest = hashlib.sha256(repr(self).encode())
+        for file in (layout.__file__, rocksdb.__file__, __file__):
+            digest.update(Path(file).read_bytes())
+        return digest.hexdigest()[:16]
+
+
+def write_all(crowd: Crowd, path: Path) -> None:
+    """Writes a crowd's commits, many in flight, and returns when all are acknowledged; closes nothing."""
+    engine = open_engine(rocksdb.RocksStore.open(path))
+    in_flight: deque[Future[Committed]] = deque()
+    for commit in crowd.commits():
+        in_flight.append(engine.submit(commit))
+        if len(in_flight) >= _IN_FLIGHT:
+            in_flight.popleft().result()
+    while in_flight:
+        in_flight.popleft().result()
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("path", type=Path)
+    for name in ("--records", "--again", "--one-agent-events"):
+        parser.add_argument(name, type=int, required=True)
+    given = parser.parse_args()
+    write_all(Crowd(given.records, given.again, given.one_agent_events), given.path)
+    print("written", flush=True)
+    signal.pause()
+
+
+if __name__ == "__main__":
+    _main()

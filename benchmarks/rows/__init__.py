@@ -1,0 +1,15 @@
+"""The rows of the table, in its order."""
+
+from __future__ import annotations
+
+from benchmarks.measure import Benchmark
+from benchmarks.rows import commits, reads, replays, sizes, starts
+
+ROWS: tuple[Benchmark, ...] = (
+    reads.POINT_READ,
+    *commits.ROWS,
+    *replays.ROWS,
+    *reads.AMONG_MANY,
+    *sizes.ROWS,
+    *starts.ROWS,
+)
