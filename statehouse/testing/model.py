@@ -53,9 +53,7 @@ class State:
     epoch: int = 1
     events: list[Event] = field(default_factory=list)
     versions: dict[RecordKey, list[Entry]] = field(default_factory=dict)
-    asked: dict[str, Asked] = field(
-        default_factory=dict
-    )
+    asked: dict[str, Asked] = field(default_factory=dict)
     digests: list[str] = field(default_factory=list)
 
     @property
@@ -197,7 +195,7 @@ def _check_read_set(state: State, commit: Commit) -> None:
     if changed:
         newest = max(commit_ts for _, commit_ts in changed)
         raise ConflictError(
-            f"{', '.join(str(what) for what, _ in changed[:3])} changed after commit {commit.read_ts}, by {newest}",
+            f"{changed[0][0]} changed after commit {commit.read_ts}; the newest change is {newest}",
             keys=tuple(what for what, _ in changed),
             commit_ts=newest,
         )
@@ -235,7 +233,7 @@ def _check_precondition(state: State, precondition: Precondition) -> None:
         wanted, found = precondition.commit_ts or 0, entry.commit_ts if entry.exists else 0
     if wanted != found:
         raise PreconditionFailedError(
-            f"{precondition} does not hold: version {entry.version}, commit_ts {entry.commit_ts}, {entry.kind}",
+            f"{precondition} does not hold: there is {entry}",
             which=precondition,
             version=entry.version if entry.exists else 0,
             commit_ts=entry.commit_ts if entry.exists else 0,

@@ -105,6 +105,8 @@ class ReferenceEngine:
         return future
 
     def _fulfil(self, future: Future[R], request: Request[R]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
         try:
             reply = self.execute(request)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever waits for the future

@@ -9,10 +9,10 @@ import math
 from typing import Any
 
 from statehouse.errors import InvalidArgumentError, LimitExceededError
-from statehouse.protocol.limits import Limits
+from statehouse.protocol.limits import COMMIT_TS_MAX, Limits
 from statehouse.protocol.names import (
-    check_agent_id,
     RecordKey,
+    check_agent_id,
     check_namespace,
     check_record_key,
     check_text,
@@ -71,7 +71,7 @@ def check_request(request: Request[Any], limits: Limits) -> None:  # noqa: C901,
             check_agent_id(request.agent_id, limits)
             check_text("prefix", request.prefix, limits.key_bytes_max, empty=True)
             if request.after is not None:
-                check_text("after", request.after, limits.key_bytes_max, empty=True)
+                check_text("after", request.after, limits.key_bytes_max)
                 if request.cursor is not None:
                     raise InvalidArgumentError("a cursor knows where to go on: leave `after` out")
             _check_page(request.at, request.limit, request.cursor, limits)
@@ -88,7 +88,7 @@ def check_request(request: Request[Any], limits: Limits) -> None:  # noqa: C901,
         case FindEvents():
             _check_find(request, limits)
         case LocateTime():
-            _check_int("time_us", request.time_us, 0)
+            _check_int("time_us", request.time_us, -COMMIT_TS_MAX)
         case LookupTxn():
             check_txn_id(request.txn_id, limits)
         case Check():
@@ -104,8 +104,8 @@ def _check_key(key: object, limits: Limits) -> None:
 def _check_int(what: str, number: object, least: int) -> None:
     if not isinstance(number, int) or isinstance(number, bool):
         raise InvalidArgumentError(f"{what} must be an int, not {type(number).__name__}: {number!r:.80}")
-    if number < least:
-        raise InvalidArgumentError(f"{what} must be {least} or more, not {number}")
+    if not least <= number <= COMMIT_TS_MAX:
+        raise InvalidArgumentError(f"{what} must be between {least} and 2^53 - 1, not {number}")
 
 
 def _check_at(at: int | None) -> None:

@@ -1,4 +1,4 @@
-"""The contract of the engine over {reference, memory, RocksDB}; what it says is in `statehouse.testing.contracts`."""
+"""The contract of the engine (`statehouse.testing.contracts.engine`) over {reference, memory, RocksDB}."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from statehouse.testing.contracts.engine import (
     ENGINE_CONTRACTS,
     AsOfContract,
     CloseContract,
-    CommitTimeContract,
     CommitsContract,
+    CommitTimeContract,
     CursorsContract,
     EmptyTransactionsContract,
     ExtendContract,
@@ -169,6 +169,10 @@ class TestPersistence(PersistenceContract):
 
 def test_every_part_of_the_contract_is_run_here() -> None:
     run = {
-        base for found in globals().values() if isinstance(found, type) for base in found.__bases__ if found not in ENGINE_CONTRACTS
+        base
+        for found in globals().values()
+        if isinstance(found, type)
+        for base in found.__bases__
+        if found not in ENGINE_CONTRACTS
     }
     assert run >= set(ENGINE_CONTRACTS)

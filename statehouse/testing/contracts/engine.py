@@ -19,7 +19,6 @@ from statehouse.testing.contracts.engine_commits import (
     CommitsContract,
     CommitTimeContract,
     EmptyTransactionsContract,
-    ExtendContract,
     PreconditionsContract,
 )
 from statehouse.testing.contracts.engine_counts import (
@@ -28,6 +27,8 @@ from statehouse.testing.contracts.engine_counts import (
     ListNamespacesContract,
     StatusContract,
 )
+from statehouse.testing.contracts.engine_events import FindEventsContract, LocateTimeContract
+from statehouse.testing.contracts.engine_extend import ExtendContract
 from statehouse.testing.contracts.engine_identity import LookupTxnContract, RepeatedCommitsContract
 from statehouse.testing.contracts.engine_isolation import (
     KeyConflictsContract,
@@ -50,12 +51,7 @@ from statehouse.testing.contracts.engine_reads import (
     HistoryContract,
 )
 from statehouse.testing.contracts.engine_refusals import RefusalsContract
-from statehouse.testing.contracts.engine_replay import (
-    FindEventsContract,
-    FollowContract,
-    LocateTimeContract,
-    ReplayContract,
-)
+from statehouse.testing.contracts.engine_replay import FollowContract, ReplayContract
 from statehouse.testing.contracts.engine_scans import CursorsContract, ScanContract, ScanPagesContract
 
 ENGINE_CONTRACTS: tuple[type, ...] = (
@@ -95,12 +91,12 @@ ENGINE_CONTRACTS: tuple[type, ...] = (
 """Every part; a home must pass them all."""
 
 __all__ = [
+    "ENGINE_CONTRACTS",
     "AsOfContract",
     "CloseContract",
     "CommitTimeContract",
     "CommitsContract",
     "CursorsContract",
-    "ENGINE_CONTRACTS",
     "EmptyTransactionsContract",
     "ExtendContract",
     "FindEventsContract",

@@ -10,7 +10,16 @@ import pytest
 from statehouse.errors import InvalidArgumentError, StatehouseError
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.replies import AgentCounts, NamespaceCounts
-from statehouse.protocol.requests import Check, Get, Health, ListAgents, ListNamespaces, Request, Status, Version
+from statehouse.protocol.requests import (
+    Check,
+    Get,
+    Health,
+    ListAgents,
+    ListNamespaces,
+    Request,
+    Status,
+    Version,
+)
 from statehouse.testing.contracts.engine_phrases import commit, delete, name, put, transaction, write
 
 
@@ -58,16 +67,28 @@ class ListAgentsContract:
             (3, [("a", 1, 1, 2), ("a/x", 1, 1, 3), ("b", 1, 2, 3)]),
         ],
     )
-    def test_counts_are_as_of(self, engine: Engine, at: int, expected: list[tuple[str, int, int, int]]) -> None:
+    def test_counts_are_as_of(
+        self, engine: Engine, at: int, expected: list[tuple[str, int, int, int]]
+    ) -> None:
         """G6."""
         _fill(engine)
         page = engine.execute(ListAgents("n", at))
-        assert [(agent.agent_id, agent.keys, agent.events, agent.last_commit_ts) for agent in page.agents] == expected
+        assert [
+            (agent.agent_id, agent.keys, agent.events, agent.last_commit_ts) for agent in page.agents
+        ] == expected
         assert page.read_ts == at
 
     def test_keys_count_what_exists_however_often_it_came_and_went(self, engine: Engine) -> None:
         """G6."""
-        for operation in (write("k"), write("k"), delete("k"), delete("k"), write("k"), delete("ghost"), write("l")):
+        for operation in (
+            write("k"),
+            write("k"),
+            delete("k"),
+            delete("k"),
+            write("k"),
+            delete("ghost"),
+            write("l"),
+        ):
             commit(engine, operation)
         assert engine.execute(ListAgents("default")).agents == (AgentCounts("default", "planner", 2, 7, 7),)
 
@@ -124,7 +145,9 @@ class ListNamespacesContract:
     def test_counts_are_as_of(self, engine: Engine, at: int, expected: list[Any]) -> None:
         """G6."""
         _fill(engine)
-        assert engine.execute(ListNamespaces(at)).namespaces == tuple(NamespaceCounts(*row) for row in expected)
+        assert engine.execute(ListNamespaces(at)).namespaces == tuple(
+            NamespaceCounts(*row) for row in expected
+        )
 
     @pytest.mark.parametrize("limit", [1, 2, 3])
     def test_pages_together_are_the_whole(self, engine: Engine, limit: int) -> None:
@@ -165,7 +188,12 @@ class StatusContract:
         """G6."""
         status = engine.execute(Status())
         assert (status.state, status.reason) == ("ok", "")
-        assert (status.commit_ts, status.committed_at_us, status.horizon, status.dedup_horizon) == (0, 0, 0, 0)
+        assert (status.commit_ts, status.committed_at_us, status.horizon, status.dedup_horizon) == (
+            0,
+            0,
+            0,
+            0,
+        )
         assert (status.epoch, [epoch.number for epoch in status.epochs]) == (1, [1])
         assert (status.queued_commits, status.followers) == (0, 0)
         assert len(bytes.fromhex(status.store_id)) == 16
@@ -229,7 +257,9 @@ class CloseContract:
         engine.close()
         assert sorted(future.result(timeout=30).commit_ts for future in futures) == list(range(1, 51))
 
-    @pytest.mark.parametrize("request_", [Get(name()), Status(), transaction(write())], ids=["get", "status", "commit"])
+    @pytest.mark.parametrize(
+        "request_", [Get(name()), Status(), transaction(write())], ids=["get", "status", "commit"]
+    )
     def test_a_closed_engine_refuses(self, engine: Engine, request_: Request[Any]) -> None:
         """G8."""
         engine.close()

@@ -38,7 +38,9 @@ OTHERS: dict[str, dict[str, Any]] = {
     "one operation more": {"operations": (write("a", 1), write("b", 2), write("c", 3))},
     "another order": {"operations": (write("b", 2), write("a", 1))},
     "a delete instead": {"operations": (write("a", 1), delete("b"))},
-    "an extend instead": {"operations": (write("a", 1), Extend(name("b"), name("a"), 1, (Copy(0, 1),), JSON))},
+    "an extend instead": {
+        "operations": (write("a", 1), Extend(name("b"), name("a"), 1, (Copy(0, 1),), JSON))
+    },
     "no operations": {"operations": ()},
     "no preconditions": {"preconditions": ()},
     "another precondition": {"preconditions": (Precondition(name("a"), commit_ts=0),)},
@@ -81,7 +83,9 @@ class RepeatedCommitsContract:
         assert value(engine, "k") == b"abc"
 
     @pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS.keys())
-    def test_the_same_id_with_other_operations_is_refused(self, engine: Engine, change: dict[str, Any]) -> None:
+    def test_the_same_id_with_other_operations_is_refused(
+        self, engine: Engine, change: dict[str, Any]
+    ) -> None:
         """G5."""
         engine.execute(FIRST)
         with pytest.raises(AlreadyExistsError) as caught:
@@ -159,13 +163,18 @@ class LookupTxnContract:
     def test_a_refused_id_is_absent(self, engine: Engine) -> None:
         """G5."""
         put(engine)
-        engine.submit(transaction(write(), txn_id="t", preconditions=(must_not_exist(),))).exception(timeout=30)
+        engine.submit(transaction(write(), txn_id="t", preconditions=(must_not_exist(),))).exception(
+            timeout=30
+        )
         assert engine.execute(LookupTxn("t")).outcome == "absent"
 
     def test_an_id_that_is_the_beginning_of_another_is_not_it(self, engine: Engine) -> None:
         """G5."""
         commit(engine, write(), txn_id="txn-12")
-        assert [engine.execute(LookupTxn(txn)).outcome for txn in ("txn-1", "txn-123")] == ["absent", "absent"]
+        assert [engine.execute(LookupTxn(txn)).outcome for txn in ("txn-1", "txn-123")] == [
+            "absent",
+            "absent",
+        ]
 
     def test_every_event_is_found_by_its_id(self, engine: Engine) -> None:
         """G5."""

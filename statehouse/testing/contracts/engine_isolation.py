@@ -33,7 +33,9 @@ def span(prefix: str = "", first: str | None = None, last: str | None = None, **
     )
 
 
-def conflict(engine: Engine, *, read_ts: int, reads: tuple[RecordKey, ...] = (), ranges: tuple[KeyRange, ...] = ()) -> Any:
+def conflict(
+    engine: Engine, *, read_ts: int, reads: tuple[RecordKey, ...] = (), ranges: tuple[KeyRange, ...] = ()
+) -> Any:
     """The error of a commit that must conflict; proves that nothing was applied."""
     before = newest(engine)
     with pytest.raises(ConflictError) as caught:
@@ -114,7 +116,9 @@ class KeyConflictsContract:
         """G3: of many that read the same state, queued together, exactly one is applied."""
         put(engine, "count", 0)
         requests = [transaction(write("count", n), read_ts=1, reads=(name("count"),)) for n in range(1, 31)]
-        outcomes = [future.exception(timeout=30) for future in [engine.submit(request) for request in requests]]
+        outcomes = [
+            future.exception(timeout=30) for future in [engine.submit(request) for request in requests]
+        ]
         assert [type(outcome) for outcome in outcomes if outcome is not None] == [ConflictError] * 29
         assert (newest(engine), entry(engine, "count").version) == (2, 2)
 
@@ -283,7 +287,9 @@ class ReadSetContract:
             commit(engine, write(), **fields)
 
     @pytest.mark.parametrize("fields", [{"reads": (name(),)}, {"ranges": (span("b"),)}, {}])
-    def test_a_read_ts_above_the_newest_commit_is_refused(self, engine: Engine, fields: dict[str, Any]) -> None:
+    def test_a_read_ts_above_the_newest_commit_is_refused(
+        self, engine: Engine, fields: dict[str, Any]
+    ) -> None:
         """G6."""
         put(engine)
         with pytest.raises(InvalidArgumentError):
@@ -308,7 +314,9 @@ class ReadSetContract:
 
         put(engine)
         with pytest.raises(ConflictError):
-            commit(engine, Extend(name(), name("ghost"), 1, (b"x",), "text/plain"), read_ts=0, reads=(name(),))
+            commit(
+                engine, Extend(name(), name("ghost"), 1, (b"x",), "text/plain"), read_ts=0, reads=(name(),)
+            )
 
     def test_a_conflict_leaves_the_id_free(self, engine: Engine) -> None:
         """G5: a refused commit is as if it had never been sent."""

@@ -186,7 +186,11 @@ class SizeLimitsContract:
         """G1."""
         commit(engine, *(write(f"k{number:05}") for number in range(10_000)))
         page = engine.execute(scan(keys_only=True, limit=10_000))
-        assert ({row.commit_ts for row in page.entries}, len(page.entries), page.cursor) == ({1}, 10_000, None)
+        assert ({row.commit_ts for row in page.entries}, len(page.entries), page.cursor) == (
+            {1},
+            10_000,
+            None,
+        )
         assert [len(event.operations) for event in engine.execute(Replay()).events] == [10_000]
 
     def test_a_read_set_may_be_as_large_as_its_limit(self, open_engine: OpenEngine) -> None:
@@ -194,7 +198,9 @@ class SizeLimitsContract:
         engine = open_engine(limits=replace(DEFAULT_LIMITS, transaction_reads_max=20))
         span = KeyRange(NAMESPACE, AGENT, "p")
         for count in (18, 19):
-            commit(engine, write(), read_ts=0, reads=tuple(name(f"r{n}") for n in range(count)), ranges=(span,))
+            commit(
+                engine, write(), read_ts=0, reads=tuple(name(f"r{n}") for n in range(count)), ranges=(span,)
+            )
         with pytest.raises(LimitExceededError):
             commit(engine, write(), read_ts=0, reads=tuple(name(f"r{n}") for n in range(20)), ranges=(span,))
         assert newest(engine) == 2
@@ -213,7 +219,9 @@ class SizeLimitsContract:
         outcome = engine.submit(transaction(write(), timeout_s=seconds)).exception(timeout=30)
         assert not isinstance(outcome, ValueError)
 
-    @pytest.mark.parametrize("seconds", [0.0009, 3600.1, 0, -1.0, float("inf"), float("nan"), "30", None, True])
+    @pytest.mark.parametrize(
+        "seconds", [0.0009, 3600.1, 0, -1.0, float("inf"), float("nan"), "30", None, True]
+    )
     def test_any_other_timeout_is_refused(self, engine: Engine, seconds: Any) -> None:
         """G8."""
         with pytest.raises((InvalidArgumentError, LimitExceededError)):
@@ -225,14 +233,16 @@ class PageLimitsContract:
     """Rows of a page, and keys of a request."""
 
     @pytest.mark.parametrize("asked", LIMITS_OF_ROWS.values(), ids=LIMITS_OF_ROWS.keys())
-    def test_a_page_may_have_ten_thousand_rows(self, engine: Engine, asked: Callable[[Any], Request[Any]]) -> None:
+    def test_a_page_may_have_ten_thousand_rows(
+        self, engine: Engine, asked: Callable[[Any], Request[Any]]
+    ) -> None:
         """G8."""
         put(engine)
         for limit in (1, 9999, 10_000):
             engine.execute(asked(limit))
-        for limit in (10_001, 0, -1, True, 1.0, "1", None):
+        for wrong in (10_001, 0, -1, True, 1.0, "1", None):
             with pytest.raises(InvalidArgumentError):
-                engine.execute(asked(limit))
+                engine.execute(asked(wrong))
 
     def test_a_request_may_have_as_many_keys_as_its_limit(self, open_engine: OpenEngine) -> None:
         """G8."""

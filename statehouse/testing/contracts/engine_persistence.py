@@ -56,7 +56,12 @@ class PersistenceContract:
         put(engine, "a", {"x": 1})
         commit(engine, write("b", b"x" * 5000), delete("a"), write(name("c", "critic", "other")))
         commit(engine, Extend(name("b"), name("b"), 1, (Copy(0, 4000), b"tail"), BYTES), write("a", 2))
-        asked: list[Request[Any]] = [History(name("a")), History(name("b")), ListAgents(NAMESPACE), ListNamespaces()]
+        asked: list[Request[Any]] = [
+            History(name("a")),
+            History(name("b")),
+            ListAgents(NAMESPACE),
+            ListNamespaces(),
+        ]
         asked += [Get(name(key), at) for key in "ab" for at in range(4)]
         asked += [scan(at=at) for at in range(4)]
         asked += [GetAtVersion(name("a"), 2), FindEvents("run", "r")]

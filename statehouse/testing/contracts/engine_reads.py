@@ -89,7 +89,9 @@ class GetContract:
             put(engine, record, number)
         assert [value(engine, record) for record in names] == list(range(len(names)))
 
-    @pytest.mark.parametrize("key", ["ключ", "鍵", "🗝", "é", "é", " ", "/", "%00", "\x7f", "\ufeff", "\U0010ffff"])
+    @pytest.mark.parametrize(
+        "key", ["ключ", "鍵", "🗝", "\u00e9", "e\u0301", " ", "/", "%00", "\x7f", "\ufeff", "\U0010ffff"]
+    )
     def test_names_of_any_script(self, engine: Engine, key: str) -> None:
         """G4: compared as bytes, never normalised."""
         record = name(key, f"agent {key}", f"{key} namespace")
@@ -104,7 +106,9 @@ class AsOfContract:
     def test_each_state_reads_as_it_was(self, engine: Engine) -> None:
         """G6."""
         _three_states(engine)
-        seen = [(entry(engine, at=at).version, entry(engine, at=at).kind, value(engine, at=at)) for at in range(5)]
+        seen = [
+            (entry(engine, at=at).version, entry(engine, at=at).kind, value(engine, at=at)) for at in range(5)
+        ]
         assert seen == [
             (0, None, None),
             (1, "write", 1),
@@ -124,7 +128,12 @@ class AsOfContract:
 
     def test_what_was_read_reads_the_same_ever_after(self, engine: Engine) -> None:
         """G6."""
-        asked: list[Request[Any]] = [Get(name(), 2), GetMany((name(), name("b")), 2), scan(at=2), History(name(), 2)]
+        asked: list[Request[Any]] = [
+            Get(name(), 2),
+            GetMany((name(), name("b")), 2),
+            scan(at=2),
+            History(name(), 2),
+        ]
         put(engine, "k", 1)
         put(engine, "b", 2)
         before = [engine.execute(request) for request in asked]
@@ -140,7 +149,7 @@ class AsOfContract:
             lambda at: scan(at=at),
             lambda at: History(name(), at),
             lambda at: ListAgents("default", at),
-            lambda at: ListNamespaces(at),
+            ListNamespaces,
         ],
         ids=["get", "get_many", "scan", "history", "list_agents", "list_namespaces"],
     )

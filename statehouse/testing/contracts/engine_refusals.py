@@ -12,6 +12,7 @@ from statehouse.protocol.names import RecordKey
 from statehouse.protocol.origin import Origin
 from statehouse.protocol.requests import (
     Commit,
+    Delete,
     Extend,
     Get,
     GetAtVersion,
@@ -67,10 +68,11 @@ class RefusalsContract:
     def test_names_that_are_none(self, engine: Engine, text: Any, place: int) -> None:
         """G8: in every request that has one."""
         key = _named(text)[place]
-        ranges = (KeyRange(*key[:2]),) if place else (KeyRange(NAMESPACE, AGENT, first=text or 7),)
+        not_a_key: Any = text or 7
+        ranges = (KeyRange(*key[:2]),) if place else (KeyRange(NAMESPACE, AGENT, first=not_a_key),)
         requests: list[Request[Any]] = [
             transaction(write("ok"), Write(key, GOOD)),
-            transaction(write("ok"), delete(key)) if isinstance(key.key, str) else transaction(delete(name(text))),
+            transaction(write("ok"), Delete(key)),
             transaction(Extend(key, name("k"), 1, (b"x",), JSON)),
             transaction(Extend(name("k"), key, 1, (b"x",), JSON)),
             transaction(write(), preconditions=(Precondition(key, version=0),)),
@@ -91,7 +93,8 @@ class RefusalsContract:
     def test_ids_and_lists_that_are_none(self, engine: Engine, text: Any) -> None:
         """G8."""
         self._refused(engine, Commit(text, (write(),)))
-        for request in (LookupTxn(text), ListAgents(text), scan(namespace=text), scan(agent_id=text)):
+        requests: list[Request[Any]] = [LookupTxn(text), ListAgents(text)]
+        for request in (*requests, scan(namespace=text), scan(agent_id=text)):
             with pytest.raises(InvalidArgumentError):
                 engine.execute(request)
 
@@ -111,7 +114,7 @@ class RefusalsContract:
             Write(name(), b"1"),  # type: ignore[arg-type]
             Write(name(), {"a": 1}),  # type: ignore[arg-type]
             Write(name(), Payload(JSON, "1")),  # type: ignore[arg-type]
-            Write(name(), Payload(JSON, bytearray(b"1"))),
+            Write(name(), Payload(JSON, bytearray(b"1"))),  # type: ignore[arg-type]
             Write(name(), Payload("", b"1")),
             Write(name(), Payload("a\nb", b"1")),
             Write(name(), Payload(None, b"1")),  # type: ignore[arg-type]
@@ -122,7 +125,7 @@ class RefusalsContract:
             Extend(name(), name(), "1", (b"x",), JSON),  # type: ignore[arg-type]
             Extend(name(), name(), 1, ("x",), JSON),  # type: ignore[arg-type]
         ],
-        ids=repr,
+        ids=lambda operation: f"{operation!r:.60}",
     )
     def test_operations_that_are_none(self, engine: Engine, operation: Any) -> None:
         """G8: whatever was good in the same transaction is not applied."""
@@ -139,7 +142,10 @@ class RefusalsContract:
 
     def test_the_same_key_of_another_agent_is_another_key(self, engine: Engine) -> None:
         """G1."""
-        assert commit(engine, write("k"), write(name("k", "critic")), write(name("k", AGENT, "n"))).commit_ts == 1
+        assert (
+            commit(engine, write("k"), write(name("k", "critic")), write(name("k", AGENT, "n"))).commit_ts
+            == 1
+        )
 
     @pytest.mark.parametrize(
         "precondition",
