@@ -68,9 +68,6 @@ def store(path: Path) -> Iterator[RocksStore]:
     store.close()
 
 
-# Opening
-
-
 def test_opening_makes_a_directory_that_only_its_owner_may_enter(store: RocksStore, path: Path) -> None:
     assert (path.stat().st_mode & 0o777, sorted(entry.name for entry in path.iterdir())) == (
         0o700,
@@ -206,9 +203,6 @@ def test_importing_statehouse_does_not_load_rocksdict(path: Path) -> None:
     assert done.stdout == "False\n"
 
 
-# Who holds it
-
-
 def test_a_second_open_in_one_process_is_refused_and_harms_nothing(store: RocksStore, path: Path) -> None:
     with pytest.raises(DirectoryLockedError, match="in this process already") as caught:
         RocksStore.open(path)
@@ -249,9 +243,6 @@ def test_a_failed_read_does_not_keep_the_directory_locked_after_close(path: Path
     store.close()
     RocksStore.open(path).close()
     assert caught.value.__traceback__ is not None
-
-
-# Reading while another process writes
 
 
 def test_a_read_only_store_reads_what_the_other_process_wrote(store: RocksStore, path: Path) -> None:
@@ -325,9 +316,6 @@ def test_there_must_be_a_store_to_read(path: Path) -> None:
     assert not path.exists()
 
 
-# What is left
-
-
 def test_ten_thousand_random_values_take_their_own_size_after_close(path: Path) -> None:
     store = RocksStore.open(path, free_bytes_min=0)
     count, size = 2_000, 10 * 1024
@@ -391,9 +379,6 @@ def test_a_slot_with_an_impossible_length_reads_as_empty(path: Path) -> None:
     store.close()
 
 
-# Damage
-
-
 def damaged(path: Path) -> RocksStore:
     """A store with one damaged block in the middle of a table."""
     store = RocksStore.open(path)
@@ -427,9 +412,6 @@ def test_a_read_of_a_damaged_block_is_an_error_and_not_absence(path: Path, at_on
             errors += 1
     assert errors > 0
     store.close()
-
-
-# Refused writes
 
 
 def test_writing_stops_while_the_disk_has_too_little_room(path: Path) -> None:
@@ -561,7 +543,29 @@ def test_a_full_disk_does_not_fail_the_close_of_a_synced_store(
     assert run(script, tmp_path, *small_disk) == "closed"
 
 
-# Closing, abandoning, forking
+@pytest.mark.needs("root", "unshare", "mount")
+def test_a_store_whose_log_broke_refuses_to_write_and_reopens_in_the_same_process(
+    tmp_path: Path, small_disk: tuple[str, ...]
+) -> None:
+    script = f"""{FILL}
+    import subprocess
+    from statehouse.errors import EngineError
+    try:
+        store._database.flush_wal(True)
+    except Exception:
+        pass
+    subprocess.run(["mount", "-o", "remount,size=128m", str(path)], check=True)
+    try:
+        store.write([(Table.NAMES, b"later", b"")])
+    except EngineError as error:
+        print("a write failed" in str(error))
+    store.close()
+    store = RocksStore.open(path / "store", free_bytes_min=0)
+    print(all(keys(store, table) == written for table in (Table.NAMES, Table.HISTORY)))
+    store.write([(Table.NAMES, b"later", b"")])
+    store.close()
+    """
+    assert run(script, tmp_path, *small_disk) == "True\nTrue"
 
 
 def test_close_waits_for_no_garbage_collection(path: Path) -> None:
