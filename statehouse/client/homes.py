@@ -188,14 +188,11 @@ def _durability(address: Address, options: Options) -> Durability:
 def _open(address: Address, options: Options, seen: Seen) -> Engine:
     from statehouse.engine import open_engine  # noqa: PLC0415 - `import statehouse` must not load an engine
 
-    store = _store(address, read_only=bool(options.read_only))
-    try:
-        engine = open_engine(
-            store, durability=_durability(address, options), accept_data_loss=options.accept_data_loss
-        )
-    except BaseException:
-        store.close()
-        raise
+    engine = open_engine(
+        _store(address, read_only=bool(options.read_only)),
+        durability=_durability(address, options),
+        accept_data_loss=options.accept_data_loss,
+    )
     try:
         seen.status(engine.execute(Status()), time.monotonic())
     except BaseException:
