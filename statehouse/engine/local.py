@@ -23,6 +23,7 @@ from statehouse.engine.verify import Verifier
 from statehouse.engine.watch import Watch
 from statehouse.engine.writer import Writer
 from statehouse.errors import (
+    CorruptionError,
     EngineError,
     ForkedProcessError,
     InvalidArgumentError,
@@ -164,7 +165,11 @@ class LocalEngine:
         answer = self._answers.get(type(request))
         if answer is None:
             raise self._no_answer(request)
-        reply: R = answer(request)
+        try:
+            reply: R = answer(request)
+        except CorruptionError as error:
+            self._writer.refuse(str(error))
+            raise
         return reply
 
     def submit(self, request: Request[R]) -> Future[R]:
@@ -274,6 +279,11 @@ class LocalEngine:
 
     def _follow(self, request: Replay, future: Future[Any]) -> None:
         """As `_replay`, without a thread that waits: the pool reads pages, a watch waits between them."""
+        try:
+            _check_wait(request)
+        except InvalidArgumentError as error:
+            future.set_exception(error)
+            return
         deadline = self._clock.monotonic() + request.wait_s
 
         def read(request: Replay) -> None:
@@ -294,11 +304,6 @@ class LocalEngine:
             future.add_done_callback(lambda _: self._watch.leave(woken) if future.cancelled() else None)
             self._writer.start()
 
-        try:
-            _check_wait(request)
-        except InvalidArgumentError as error:
-            future.set_exception(error)
-            return
         read(request)
 
     def _next_look(self, deadline: float) -> float:

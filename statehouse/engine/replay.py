@@ -187,7 +187,7 @@ class Log:
         """See `LookupTxn`."""
         state = self._state
         check_txn_id(request.txn_id, state.limits)
-        if request.txn_id in state.in_doubt:
+        if request.txn_id in state.in_flight or request.txn_id in state.in_doubt:
             return TxnOutcome(request.txn_id, "unknown")
         commit_ts = self._commit_of(request.txn_id)
         if commit_ts > state.visible:

@@ -83,6 +83,7 @@ class State:
         self.recent = Recent(head.commit_ts)
         self.totals: dict[bytes, Totals] = {}
         self.in_doubt: set[str] = set()
+        self.in_flight: set[str] = set()
         self._prefixes: dict[tuple[str, str], bytes] = {}
         self._names: dict[int, RecordKey] = {}
 
@@ -106,7 +107,10 @@ class State:
 
     def name_key(self, name: RecordKey) -> bytes:
         """The checked and encoded key in `names`; raises as `check_text` does."""
-        namespace, agent_id, key = name
+        try:
+            namespace, agent_id, key = name
+        except (TypeError, ValueError):
+            raise InvalidArgumentError(f"not the name of a record: {name!r:.80}") from None
         prefix = self.agent_prefix(namespace, agent_id)
         check_key(key, self.limits)
         return prefix + key.encode()

@@ -26,6 +26,7 @@ Invariants:
 * W3. A ticket whose future was cancelled, or whose time ran out while it waited, is dropped before its
   group is written, never after.
 * W4. A group that was not written leaves no trace in the state.
+* W5. Whoever was refused, or told a commit_ts, because of a group's rows shares the group's failure.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from statehouse.engine.clock import Clock
 from statehouse.engine.commits import DependsOnGroup, Entropy, Group, Outcome
@@ -45,8 +46,10 @@ from statehouse.engine.prepare import Prepared, prepare
 from statehouse.engine.state import State
 from statehouse.engine.watch import Watch
 from statehouse.errors import (
+    CorruptionError,
     DeadlineExceededError,
     EngineError,
+    InvalidArgumentError,
     OutcomeUnknownError,
     OverloadedError,
     RefusingWritesError,
@@ -54,7 +57,7 @@ from statehouse.errors import (
 )
 from statehouse.protocol.limits import check_seconds
 from statehouse.protocol.replies import Committed
-from statehouse.protocol.requests import Commit
+from statehouse.protocol.requests import Commit, Extend, Write
 from statehouse.storage import NotWrittenError
 
 _log = logging.getLogger("statehouse.engine")
@@ -77,14 +80,13 @@ class Ticket:
 
 
 def _size_of(commit: Commit) -> int:
-    """About how many bytes a commit brings, cheaply and for any input."""
+    """About how many bytes a commit brings, cheaply and for any input: it is not checked yet."""
     size = 0
     for operation in commit.operations:
-        payload = getattr(operation, "payload", None)
-        if payload is not None:
-            size += len(payload.data)
-        for part in getattr(operation, "parts", ()):
-            size += len(part) if isinstance(part, bytes) else 0
+        if isinstance(operation, Write):
+            size += len(getattr(operation.payload, "data", b""))
+        elif isinstance(operation, Extend):
+            size += sum(len(part) for part in operation.parts if isinstance(part, bytes))
     return size
 
 
@@ -129,8 +131,8 @@ class Writer:
             return ticket.future.result(max(0.0, ticket.deadline - self._clock.monotonic()))
         except TimeoutError:
             if ticket.future.done():
-                # Not the waiting ran out: the answer itself is a TimeoutError.
-                raise
+                # The answer itself is a TimeoutError, or it came as the waiting ran out.
+                return ticket.future.result()
         raise self._out_of_time(ticket)
 
     def submit(self, commit: Commit) -> Future[Committed]:
@@ -167,9 +169,12 @@ class Writer:
         thread = self._thread
         if thread is not None:
             self._wake.set()
-            # A callback of a future runs in the writer itself, and may close the last handle.
             if thread is not threading.current_thread():
                 thread.join()
+        # Nobody else is left to: a callback of a future runs in the writer itself, and may close the last
+        # handle; and a commit may have been queued before there was a thread.
+        while self._queue:
+            self._write_group()
 
     def _enqueue(self, commit: Commit, prepared: Prepared | None) -> Ticket:
         size = prepared.size_bytes if prepared is not None else _size_of(commit)
@@ -241,44 +246,70 @@ class Writer:
     def _write_group(self) -> None:
         """Takes one group of commits, writes it and answers it."""
         tickets = self._take()
-        outcomes: list[tuple[Ticket, Outcome | StatehouseError]] = []
+        answers: list[_Answer] = []
         try:
             group = Group(self._state, self._clock.now_us(), self._entropy)
             for index, ticket in enumerate(tickets):
                 if not self._begin(ticket):
                     continue
+                on_group = bool(group.rows)
                 try:
-                    outcomes.append((ticket, self._apply(group, ticket)))
+                    answers.append(_Answer(ticket, self._apply(group, ticket), on_group=on_group))
                 except DependsOnGroup:
                     self._put_back(tickets[index:])
+                    tickets = tickets[:index]
                     break
                 except StatehouseError as error:
-                    outcomes.append((ticket, error))
+                    answers.append(_Answer(ticket, error, on_group=on_group))
             failure = self._write(group) if group.rows else None
-        except Exception as error:  # noqa: BLE001 - a defect of ours: nobody can say how far it came
+        except BaseException as error:  # noqa: BLE001 - a defect of ours, or a panic of the storage: in doubt (G8)
             _log.exception("the writer failed")
             failure = self._doubt(f"{type(error).__name__} while writing: {error}")
-            outcomes = [(ticket, _IN_DOUBT) for ticket in tickets if ticket.future.running()]
-        for ticket, outcome in outcomes:
-            _answer(ticket, outcome, failure)
+            answers = [
+                _Answer(ticket, _IN_DOUBT, on_group=False) for ticket in tickets if ticket.future.running()
+            ]
+        for answer in answers:
+            self._give(answer, failure)
 
     def _begin(self, ticket: Ticket) -> bool:
         """Whether a ticket is still wanted; from here on it can no longer be cancelled (W3)."""
         future = ticket.future
+        # Before it can no longer be cancelled: whoever fails to cancel it must not find it absent.
+        self._state.in_flight.add(ticket.commit.txn_id)
         if not future.running() and not future.set_running_or_notify_cancel():
+            self._state.in_flight.discard(ticket.commit.txn_id)
             return False
         if self._clock.monotonic() < ticket.deadline:
             return True
         timeout_s = ticket.commit.timeout_s
-        future.set_exception(
-            DeadlineExceededError(f"the commit waited {timeout_s} s in the queue; nothing was applied")
-        )
+        late = DeadlineExceededError(f"the commit waited {timeout_s} s in the queue; nothing was applied")
+        self._give(_Answer(ticket, late, on_group=False), None)
         return False
 
     def _apply(self, group: Group, ticket: Ticket) -> Outcome:
         if self.refusing:
             raise self._refusal()
-        return group.apply(ticket.prepared or prepare(self._state, ticket.commit))
+        return group.apply(ticket.prepared or _prepare_late(self._state, ticket.commit))
+
+    def _give(self, answer: _Answer, failure: _Failure | None) -> None:
+        """Answers a ticket; what was built on rows that were not written is no answer (W5)."""
+        ticket, outcome, on_group = answer
+        result: Committed | StatehouseError
+        if isinstance(outcome, CorruptionError):
+            self.refuse(str(outcome))
+            result = outcome
+        elif failure is not None and isinstance(outcome, Outcome) and outcome.staged:
+            result = failure(ticket.commit)
+        elif failure is not None and on_group:
+            result = self._refusal() if self.refusing else failure(ticket.commit)
+        else:
+            result = outcome.committed if isinstance(outcome, Outcome) else outcome
+        # After `in_doubt` knows it, before its caller does.
+        self._state.in_flight.discard(ticket.commit.txn_id)
+        if isinstance(result, StatehouseError):
+            ticket.future.set_exception(result)
+        else:
+            ticket.future.set_result(result)
 
     def _write(self, group: Group) -> _Failure | None:
         """Writes, syncs and announces a group; or gives the answer to those whose commits are in it."""
@@ -333,13 +364,22 @@ def _in_doubt(state: State, commit: Commit) -> StatehouseError:
     )
 
 
-def _answer(ticket: Ticket, outcome: Outcome | StatehouseError, failure: _Failure | None) -> None:
-    if isinstance(outcome, StatehouseError):
-        ticket.future.set_exception(outcome)
-    elif failure is not None and outcome.staged:
-        ticket.future.set_exception(failure(ticket.commit))
-    else:
-        ticket.future.set_result(outcome.committed)
+class _Answer(NamedTuple):
+    """What a ticket is to be told, unless the group fails; `on_group`: decided on top of others' rows."""
+
+    ticket: Ticket
+    outcome: Outcome | StatehouseError
+    on_group: bool
+
+
+def _prepare_late(state: State, commit: Commit) -> Prepared:
+    try:
+        return prepare(state, commit)
+    except (TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, StatehouseError):
+            raise
+        # A caller's own thread would have met it; here it must not end the writer.
+        raise InvalidArgumentError(f"the commit is malformed: {type(error).__name__}: {error}") from error
 
 
 def _check_timeout(commit: Commit, state: State) -> None:
