@@ -103,7 +103,7 @@ class Group:
         """
         commit = prepared.commit
         state = self._state
-        if commit.store_id:
+        if commit.store_id or commit.epoch:
             self._check_store(commit)
         repeated = self._repeated(prepared)
         if repeated is not None:
@@ -117,11 +117,8 @@ class Group:
         return self._stage(prepared)
 
     def _check_store(self, commit: Commit) -> None:
-        try:
-            store_id = bytes.fromhex(commit.store_id)
-        except (ValueError, TypeError):
-            raise InvalidArgumentError(f"store_id must be hexadecimal: {commit.store_id!r:.80}") from None
         state = self._state
+        store_id = bytes.fromhex(commit.store_id) if commit.store_id else state.store_id
         state.check_reference(store_id, commit.epoch or state.epoch, commit.made_at_ts)
 
     def _repeated(self, prepared: Prepared) -> Outcome | None:

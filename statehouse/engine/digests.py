@@ -17,7 +17,7 @@ from struct import Struct
 from typing import Final
 
 from statehouse.engine.layout import CHUNK_BYTES
-from statehouse.protocol.requests import Commit, Copy, Delete, Extend, Precondition, Write
+from statehouse.protocol.requests import Commit, Copy, Delete, Extend, Write
 
 _sizes: Final = Struct(">BII")
 _u32: Final = Struct(">I")
@@ -46,13 +46,19 @@ def event_digest(row: bytes) -> bytes:
     return sha256(row).digest()
 
 
-def fingerprint(commit: Commit, names: Iterable[bytes], chunks: Iterable[tuple[bytes, ...]]) -> bytes:
+def fingerprint(
+    commit: Commit,
+    names: Iterable[bytes],
+    chunks: Iterable[tuple[bytes, ...]],
+    conditions: Iterable[bytes],
+) -> bytes:
     """SHA-256 of the operations and preconditions: what must be the same for a repeated txn_id (G5).
 
     Args:
         commit: The transaction.
         names: The key in `names` of each operation.
         chunks: The chunk digests of each write; empty for the others.
+        conditions: The key in `names` of each precondition.
     """
     parts: list[bytes] = []
     for operation, name, digests in zip(commit.operations, names, chunks, strict=True):
@@ -64,7 +70,8 @@ def fingerprint(commit: Commit, names: Iterable[bytes], chunks: Iterable[tuple[b
                 parts += (b"d", _framed(name))
             case Extend():
                 parts += (b"e", _framed(name), _extension(operation))
-    parts.extend(_condition(precondition) for precondition in commit.preconditions)
+    for precondition, name in zip(commit.preconditions, conditions, strict=True):
+        parts += (b"p", _framed(name), f"{precondition.version}:{precondition.commit_ts};".encode())
     return sha256(b"".join(parts)).digest()
 
 
@@ -81,8 +88,3 @@ def _extension(operation: Extend) -> bytes:
         else:
             parts.append(b"b" + _u32.pack(len(part)) + sha256(part).digest())
     return b"".join(parts)
-
-
-def _condition(precondition: Precondition) -> bytes:
-    name = _framed("\0".join(precondition.key).encode())
-    return b"p" + name + f"{precondition.version}:{precondition.commit_ts};".encode()

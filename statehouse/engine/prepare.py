@@ -5,7 +5,8 @@ This part of a commit's work runs in the caller's thread, so that the writer has
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import Final, NamedTuple
 
 from statehouse.engine import layout
 from statehouse.engine.digests import chunk_digests, fingerprint
@@ -14,6 +15,9 @@ from statehouse.errors import InvalidArgumentError, LimitExceededError
 from statehouse.protocol.names import check_key, check_text, check_txn_id
 from statehouse.protocol.origin import check_origin
 from statehouse.protocol.requests import Commit, Copy, Delete, Extend, KeyRange, Write
+from statehouse.protocol.values import Payload
+
+_STORE_ID: Final = re.compile("[0-9a-f]{32}")
 
 
 class PreparedOperation(NamedTuple):
@@ -73,10 +77,11 @@ def prepare(state: State, commit: Commit) -> Prepared:
             limit=limits.transaction_bytes_max,
             actual=size,
         )
-    mark = fingerprint(commit, [each.name for each in operations], [each.chunks for each in operations])
     reads = tuple([state.name_key(name) for name in commit.reads])
     ranges = tuple([range_bounds(state, key_range) for key_range in commit.ranges])
     conditions = tuple([state.name_key(condition.key) for condition in commit.preconditions])
+    names_of = [each.name for each in operations]
+    mark = fingerprint(commit, names_of, [each.chunks for each in operations], conditions)
     txn_key = layout.pack_txn_id(commit.txn_id)
     return Prepared(commit, txn_key, mark, tuple(operations), reads, ranges, conditions, size)
 
@@ -123,6 +128,8 @@ def _check_counts(state: State, commit: Commit) -> None:
 
 
 def _check_positions(commit: Commit) -> None:
+    if commit.store_id and not _STORE_ID.fullmatch(commit.store_id):
+        raise InvalidArgumentError(f"store_id must be 32 hexadecimal digits: {commit.store_id!r:.80}")
     check_commit_ts("made_at_ts", commit.made_at_ts)
     check_commit_ts("committed_at_us", commit.committed_at_us)
     check_commit_ts("epoch", commit.epoch)
@@ -144,12 +151,15 @@ def _check_type(state: State, content_type: str) -> None:
 
 
 def _check_write(state: State, operation: Write) -> int:
-    payload = operation.payload
+    payload: object = operation.payload
+    if not isinstance(payload, Payload):
+        raise InvalidArgumentError(f"a write needs a Payload, not {type(payload).__name__}: {payload!r:.80}")
     _check_type(state, payload.content_type)
-    if not isinstance(payload.data, bytes):
-        raise InvalidArgumentError(f"payload data must be bytes, not {type(payload.data).__name__}")
-    _check_size(state, len(payload.data))
-    return len(payload.data)
+    data: object = payload.data
+    if not isinstance(data, bytes):
+        raise InvalidArgumentError(f"payload data must be bytes, not {type(data).__name__}: {data!r:.80}")
+    _check_size(state, len(data))
+    return len(data)
 
 
 def _check_size(state: State, size: int) -> None:
