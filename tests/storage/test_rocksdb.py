@@ -1,4 +1,4 @@
-"""What a store on disk does beyond the contract: who may open it, what it leaves, forks, full disks."""
+"""What a store on disk does beyond the contract: who may open it, what it leaves, damage, forks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,35 +24,9 @@ from statehouse.errors import (
 from statehouse.storage import NotWrittenError, Row, Table
 from statehouse.storage.rocksdb import RocksStore
 from statehouse.testing.contracts.storage import rows_of
+from tests.storage.processes import killed_after, python, run
 
 ROW: Row = (Table.NAMES, b"key", b"value")
-HEADER = """
-    import os, sys
-    from pathlib import Path
-    from statehouse.storage import NotWrittenError, Table
-    from statehouse.storage.rocksdb import RocksStore
-    path = Path(sys.argv[1])
-"""
-
-
-def python(script: str) -> list[str]:
-    return [sys.executable, "-W", "error", "-c", textwrap.dedent(HEADER) + textwrap.dedent(script)]
-
-
-def run(script: str, path: Path, *before: str, timeout: float = 60) -> str:
-    """What a process of its own prints that runs the script on the path."""
-    command = [*before, *python(script), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def killed_after(script: str, path: Path) -> None:
-    """Runs the script until it prints a line, and kills it."""
-    with subprocess.Popen([*python(script), str(path)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.kill()
 
 
 @pytest.fixture
@@ -455,117 +428,6 @@ def stop_writing(store: RocksStore) -> None:
         store.write([(Table.NAMES, b"%d" % number, b"")])
         names.flush()
     names.set_options({"level0_slowdown_writes_trigger": "100", "level0_stop_writes_trigger": "2"})
-
-
-FILL = """
-    store = RocksStore.open(path / "store", free_bytes_min=0)
-    written, refused = [], None
-    for number in range(100_000):
-        rows = [(Table.HISTORY, b"%06d" % number, os.urandom(50_000)), (Table.NAMES, b"%06d" % number, b"")]
-        try:
-            store.write(rows)
-        except NotWrittenError as error:
-            refused = number
-            assert error.reason == "disk_full", error.reason
-            break
-        store.sync()
-        written.append(b"%06d" % number)
-    assert store.get(Table.NAMES, b"%06d" % refused) is None
-    store.sync()
-
-    def keys(store, table):
-        found, start = [], b""
-        while page := store.scan(table, start, b"\\xff"):
-            found += [key for key, _ in page]
-            start = page[-1][0] + b"\\0"
-        return found
-"""
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> tuple[str, ...]:
-    """Runs a command with a disk of 24 MiB at tmp_path, which is gone when the command ends."""
-    mount = f"mount -t tmpfs -o size=24m tmpfs '{tmp_path}' && exec \"$@\""
-    return ("unshare", "--mount", "sh", "-c", mount, "sh")
-
-
-@pytest.mark.needs("root", "unshare", "mount")
-def test_a_write_that_a_full_disk_refuses_is_not_there_after_a_reopen(
-    tmp_path: Path, small_disk: tuple[str, ...]
-) -> None:
-    script = f"""{FILL}
-    # Reopened as after a kill: a copy of the files on a disk with room.
-    import shutil, subprocess, tempfile
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as roomy:
-        copy = Path(roomy) / "store"
-        shutil.copytree(path / "store", copy)
-        again = RocksStore.open(copy, free_bytes_min=0)
-        print(len(written) > 100, all(keys(again, t) == written for t in (Table.NAMES, Table.HISTORY)))
-        again.close()
-    store.abandon()
-    """
-    assert run(script, tmp_path, *small_disk) == "True True"
-
-
-@pytest.mark.slow
-@pytest.mark.needs("root", "unshare", "mount")
-def test_writing_goes_on_by_itself_once_a_full_disk_has_room(
-    tmp_path: Path, small_disk: tuple[str, ...]
-) -> None:
-    script = f"""{FILL}
-    import subprocess, time
-    subprocess.run(["mount", "-o", "remount,size=128m", str(path)], check=True)
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            store.write([(Table.NAMES, b"later", b"")])
-            break
-        except NotWrittenError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    store.sync()
-    store.close()
-    store = RocksStore.open(path / "store", free_bytes_min=0)
-    print(keys(store, Table.NAMES) == [*written, b"later"], keys(store, Table.HISTORY) == written)
-    store.close()
-    """
-    assert run(script, tmp_path, *small_disk) == "True True"
-
-
-@pytest.mark.needs("root", "unshare", "mount")
-def test_a_full_disk_does_not_fail_the_close_of_a_synced_store(
-    tmp_path: Path, small_disk: tuple[str, ...]
-) -> None:
-    script = f"""{FILL}
-    store.close()
-    print("closed")
-    """
-    assert run(script, tmp_path, *small_disk) == "closed"
-
-
-@pytest.mark.needs("root", "unshare", "mount")
-def test_a_store_whose_log_broke_refuses_to_write_and_reopens_in_the_same_process(
-    tmp_path: Path, small_disk: tuple[str, ...]
-) -> None:
-    script = f"""{FILL}
-    import subprocess
-    from statehouse.errors import EngineError
-    try:
-        store._database.flush_wal(True)
-    except Exception:
-        pass
-    subprocess.run(["mount", "-o", "remount,size=128m", str(path)], check=True)
-    try:
-        store.write([(Table.NAMES, b"later", b"")])
-    except EngineError as error:
-        print("a write failed" in str(error))
-    store.close()
-    store = RocksStore.open(path / "store", free_bytes_min=0)
-    print(all(keys(store, table) == written for table in (Table.NAMES, Table.HISTORY)))
-    store.write([(Table.NAMES, b"later", b"")])
-    store.close()
-    """
-    assert run(script, tmp_path, *small_disk) == "True\nTrue"
 
 
 def test_close_waits_for_no_garbage_collection(path: Path) -> None:

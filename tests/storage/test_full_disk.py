@@ -1,0 +1,119 @@
+"""A full disk loses nothing: what it refuses is not there, and everything before is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.storage.processes import run
+
+FILL = """
+    store = RocksStore.open(path / "store", free_bytes_min=0)
+    written, refused = [], None
+    for number in range(100_000):
+        rows = [(Table.HISTORY, b"%06d" % number, os.urandom(50_000)), (Table.NAMES, b"%06d" % number, b"")]
+        try:
+            store.write(rows)
+        except NotWrittenError as error:
+            refused = number
+            assert error.reason == "disk_full", error.reason
+            break
+        store.sync()
+        written.append(b"%06d" % number)
+    assert store.get(Table.NAMES, b"%06d" % refused) is None
+    store.sync()
+
+    def keys(store, table):
+        found, start = [], b""
+        while page := store.scan(table, start, b"\\xff"):
+            found += [key for key, _ in page]
+            start = page[-1][0] + b"\\0"
+        return found
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> tuple[str, ...]:
+    """Runs a command with a disk of 24 MiB at tmp_path, which is gone when the command ends."""
+    mount = f"mount -t tmpfs -o size=24m tmpfs '{tmp_path}' && exec \"$@\""
+    return ("unshare", "--mount", "sh", "-c", mount, "sh")
+
+
+@pytest.mark.needs("root", "unshare", "mount")
+def test_a_write_that_a_full_disk_refuses_is_not_there_after_a_reopen(
+    tmp_path: Path, small_disk: tuple[str, ...]
+) -> None:
+    script = f"""{FILL}
+    # Reopened as after a kill: a copy of the files on a disk with room.
+    import shutil, subprocess, tempfile
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as roomy:
+        copy = Path(roomy) / "store"
+        shutil.copytree(path / "store", copy)
+        again = RocksStore.open(copy, free_bytes_min=0)
+        print(len(written) > 100, all(keys(again, t) == written for t in (Table.NAMES, Table.HISTORY)))
+        again.close()
+    store.abandon()
+    """
+    assert run(script, tmp_path, *small_disk) == "True True"
+
+
+@pytest.mark.slow
+@pytest.mark.needs("root", "unshare", "mount")
+def test_writing_goes_on_by_itself_once_a_full_disk_has_room(
+    tmp_path: Path, small_disk: tuple[str, ...]
+) -> None:
+    script = f"""{FILL}
+    import subprocess, time
+    subprocess.run(["mount", "-o", "remount,size=128m", str(path)], check=True)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            store.write([(Table.NAMES, b"later", b"")])
+            break
+        except NotWrittenError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    store.sync()
+    store.close()
+    store = RocksStore.open(path / "store", free_bytes_min=0)
+    print(keys(store, Table.NAMES) == [*written, b"later"], keys(store, Table.HISTORY) == written)
+    store.close()
+    """
+    assert run(script, tmp_path, *small_disk) == "True True"
+
+
+@pytest.mark.needs("root", "unshare", "mount")
+def test_a_full_disk_does_not_fail_the_close_of_a_synced_store(
+    tmp_path: Path, small_disk: tuple[str, ...]
+) -> None:
+    script = f"""{FILL}
+    store.close()
+    print("closed")
+    """
+    assert run(script, tmp_path, *small_disk) == "closed"
+
+
+@pytest.mark.needs("root", "unshare", "mount")
+def test_a_store_whose_log_broke_refuses_to_write_and_reopens_in_the_same_process(
+    tmp_path: Path, small_disk: tuple[str, ...]
+) -> None:
+    script = f"""{FILL}
+    import subprocess
+    from statehouse.errors import EngineError
+    try:
+        store._database.flush_wal(True)
+    except Exception:
+        pass
+    subprocess.run(["mount", "-o", "remount,size=128m", str(path)], check=True)
+    try:
+        store.write([(Table.NAMES, b"later", b"")])
+    except EngineError as error:
+        print("a write failed" in str(error))
+    store.close()
+    store = RocksStore.open(path / "store", free_bytes_min=0)
+    print(all(keys(store, table) == written for table in (Table.NAMES, Table.HISTORY)))
+    store.write([(Table.NAMES, b"later", b"")])
+    store.close()
+    """
+    assert run(script, tmp_path, *small_disk) == "True\nTrue"
