@@ -27,6 +27,7 @@ from statehouse.errors import (
     EngineError,
     ForkedProcessError,
     InvalidArgumentError,
+    OverloadedError,
     RefusingWritesError,
     StatehouseError,
 )
@@ -51,7 +52,7 @@ from statehouse.protocol.requests import (
     Status,
     Version,
 )
-from statehouse.storage import Store
+from statehouse.storage import NotWrittenError, Store
 
 R = TypeVar("R")
 Durability = Literal["sync", "none"]
@@ -85,6 +86,7 @@ def open_engine(
         CorruptionError: Acknowledged commits are missing, or rows contradict each other.
         FormatVersionError: Written by a newer Statehouse.
         NotFoundError: A read-only store in which there is nothing.
+        OverloadedError: The disk is full, and opening has to write.
         InvalidArgumentError: No such durability.
     """
     if durability not in ("sync", "none"):
@@ -92,6 +94,11 @@ def open_engine(
     try:
         state, mark = recover(store, limits, entropy, accept_data_loss=accept_data_loss)
         return LocalEngine(state, mark, durability=durability, clock=clock or SystemClock(), entropy=entropy)
+    except NotWrittenError as error:
+        store.close()
+        raise OverloadedError(
+            f"the store could not be opened for writing: {error}", retry_after=1.0, reason=error.reason
+        ) from error
     except BaseException:
         store.close()
         raise

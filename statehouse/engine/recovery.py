@@ -52,13 +52,8 @@ def recover(
         if mark is not None and mark.commit_ts and not accept_data_loss:
             raise _lost(mark, 0)
         _create(store, entropy(_STORE_ID_BYTES))
-    elif int(written_format) > FORMAT:
-        raise FormatVersionError(
-            f"the store is of format {int(written_format)}; this Statehouse reads formats up to {FORMAT}: "
-            "use a newer one",
-            found=int(written_format),
-            supported=FORMAT,
-        )
+    else:
+        _check_format(written_format)
     state = _load(store, limits)
     if store.read_only:
         # Another process writes: what it has not marked may not be durable yet.
@@ -67,6 +62,18 @@ def recover(
         return state, mark
     _check_mark(state, mark, accept_data_loss=accept_data_loss)
     return state, mark
+
+
+def _check_format(written: bytes) -> None:
+    if not written.isdigit():
+        raise layout.damaged(Table.META, f"the format is not a number: {written[:16]!r}")
+    if int(written) > FORMAT:
+        raise FormatVersionError(
+            f"the store is of format {int(written)}; this Statehouse reads formats up to {FORMAT}: "
+            "use a newer one",
+            found=int(written),
+            supported=FORMAT,
+        )
 
 
 def _create(store: Store, store_id: bytes) -> None:
@@ -124,21 +131,43 @@ def _check_mark(state: State, mark: Mark | None, *, accept_data_loss: bool) -> N
             )
         reason = "mark missing" if head_ts else ""
     elif mark.store_id != state.store_id:
-        if not accept_data_loss:
+        if (head_ts or mark.commit_ts) and not accept_data_loss:
             raise CorruptionError(
                 f"the high-water mark belongs to store {mark.store_id.hex()}, the data to "
                 f"{state.store_id.hex()}: files of two stores are mixed; restore a backup, or open with "
-                "accept_data_loss=True (--accept-data-loss)",
+                "accept_data_loss=True (--accept-data-loss)"
             )
-        reason = "mark of another store"
-    elif head_ts < mark.commit_ts:
+        reason = "mark of another store" if head_ts or mark.commit_ts else ""
+    else:
+        reason = _check_own_mark(state, mark, accept_data_loss=accept_data_loss)
+    if reason:
+        known = mark.epoch if mark is not None and mark.store_id == state.store_id else 0
+        _begin_epoch(state, max(known, state.epoch) + 1, reason)
+
+
+def _check_own_mark(state: State, mark: Mark, *, accept_data_loss: bool) -> str:
+    """Why an epoch has to begin; empty when none has to."""
+    head_ts = state.head.commit_ts
+    if mark.epoch < state.epoch:
+        # An epoch began, and the crash came before its mark: what the older mark promised was given up then.
+        durable_ts = state.epochs[-1].first_commit_ts - 1
+        mark = mark._replace(commit_ts=durable_ts, state="sync")
+    if mark.epoch > state.epoch and not accept_data_loss:
+        raise CorruptionError(
+            f"the store was in epoch {mark.epoch}, but its log knows only {state.epoch}: files were lost or "
+            "damaged; restore a backup, or open with accept_data_loss=True (--accept-data-loss), which "
+            "begins a new epoch",
+            missing=max(0, mark.commit_ts - head_ts),
+            commit_ts=head_ts,
+            expected_commit_ts=mark.commit_ts,
+        )
+    if head_ts < mark.commit_ts:
         if not accept_data_loss:
             raise _lost(mark, head_ts)
-        reason = f"{mark.commit_ts - head_ts} commits lost"
-    else:
-        reason = "not closed under durability none" if mark.state == "none" else ""
-    if reason:
-        _begin_epoch(state, reason)
+        return f"{mark.commit_ts - head_ts} commits lost"
+    if mark.epoch > state.epoch:
+        return f"epoch {mark.epoch} lost"
+    return "not closed under durability none" if mark.state == "none" else ""
 
 
 def _lost(mark: Mark, head_ts: int) -> CorruptionError:
@@ -153,8 +182,9 @@ def _lost(mark: Mark, head_ts: int) -> CorruptionError:
     )
 
 
-def _begin_epoch(state: State, reason: str) -> None:
-    epoch = Epoch(state.epoch + 1, state.head.commit_ts + 1, reason)
+def _begin_epoch(state: State, number: int, reason: str) -> None:
+    # Never the number of an epoch that was lost: references to that one would mean this one.
+    epoch = Epoch(number, state.head.commit_ts + 1, reason)
     _log.warning(
         "statehouse begins epoch %d at commit_ts %d: %s", epoch.number, epoch.first_commit_ts, reason
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from statehouse.engine import LocalEngine, open_engine
@@ -137,9 +138,10 @@ def _refused() -> list[Commit]:
     ]
 
 
-def workload() -> list[Commit]:
+@cache
+def workload() -> tuple[Commit, ...]:
     """The commits, in order."""
-    return [*_growing(), *_mixed(), *_refused()]
+    return (*_growing(), *_mixed(), *_refused())
 
 
 Answer = int | type[StatehouseError]
