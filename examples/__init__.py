@@ -1,0 +1,1 @@
+"""Programs that use Statehouse for something real; each folder has a README."""
