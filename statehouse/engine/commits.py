@@ -276,9 +276,7 @@ class _Staging:
         if rope is None:
             history = HistoryRow(version, flags, content_type, salt, data)
         else:
-            history = HistoryRow(
-                version, flags, content_type, salt, None, rope.length, rope.pieces, rope.chunks
-            )
+            history = HistoryRow(version, flags, content_type, salt, None, *rope[:3])
         self.names[name] = row
         self.rows += (
             (Table.NAMES, name, layout.pack_name_row(row)),

@@ -17,10 +17,11 @@ from struct import Struct
 from typing import Final
 
 from statehouse.engine.layout import CHUNK_BYTES
-from statehouse.protocol.requests import Commit, Copy, Delete, Extend, Write
+from statehouse.protocol.requests import Copy, Delete, Extend, Precondition, Write
 
 _sizes: Final = Struct(">BII")
-_u32: Final = Struct(">I")
+_mark: Final = Struct(">BIII")
+_MARK_WRITE, _MARK_DELETE, _MARK_EXTEND, _MARK_CONDITION = range(4)
 
 
 def chunk_digests(data: bytes) -> tuple[bytes, ...]:
@@ -46,37 +47,35 @@ def event_digest(row: bytes) -> bytes:
     return sha256(row).digest()
 
 
-def fingerprint(
-    commit: Commit,
-    names: Iterable[bytes],
-    chunks: Iterable[tuple[bytes, ...]],
-    conditions: Iterable[bytes],
-) -> bytes:
-    """SHA-256 of the operations and preconditions: what must be the same for a repeated txn_id (G5).
+def operation_mark(
+    operation: Write | Delete | Extend, name: bytes, chunks: tuple[bytes, ...]
+) -> tuple[bytes, ...]:
+    """What must be the same of an operation when its txn_id is repeated (G5); `chunks` are a write's."""
+    match operation:
+        case Write(payload=payload):
+            spelled = payload.content_type.encode()
+            sizes = _mark.pack(_MARK_WRITE, len(name), len(spelled), len(payload.data))
+            return sizes, name, spelled, *chunks
+        case Delete():
+            return _mark.pack(_MARK_DELETE, len(name), 0, 0), name
+        case Extend():
+            extension = _extension(operation)
+            return _mark.pack(_MARK_EXTEND, len(name), 0, len(extension)), name, extension
 
-    Args:
-        commit: The transaction.
-        names: The key in `names` of each operation.
-        chunks: The chunk digests of each write; empty for the others.
-        conditions: The key in `names` of each precondition.
-    """
-    parts: list[bytes] = []
-    for operation, name, digests in zip(commit.operations, names, chunks, strict=True):
-        match operation:
-            case Write(payload=payload):
-                parts += (b"w", _framed(name), _framed(payload.content_type.encode()), *digests)
-                parts.append(_u32.pack(len(payload.data)))
-            case Delete():
-                parts += (b"d", _framed(name))
-            case Extend():
-                parts += (b"e", _framed(name), _extension(operation))
-    for precondition, name in zip(commit.preconditions, conditions, strict=True):
-        parts += (b"p", _framed(name), f"{precondition.version}:{precondition.commit_ts};".encode())
-    return sha256(b"".join(parts)).digest()
+
+def condition_mark(precondition: Precondition, name: bytes) -> tuple[bytes, ...]:
+    """As `operation_mark`, of a precondition."""
+    expected = f"{precondition.version}:{precondition.commit_ts}".encode()
+    return _mark.pack(_MARK_CONDITION, len(name), 0, len(expected)), name, expected
+
+
+def fingerprint(marks: Iterable[bytes]) -> bytes:
+    """SHA-256 of the marks of all operations and preconditions."""
+    return sha256(b"".join(marks)).digest()
 
 
 def _framed(data: bytes) -> bytes:
-    return _u32.pack(len(data)) + data
+    return len(data).to_bytes(4) + data
 
 
 def _extension(operation: Extend) -> bytes:
@@ -86,5 +85,5 @@ def _extension(operation: Extend) -> bytes:
         if isinstance(part, Copy):
             parts.append(f"c{part.start}:{part.stop};".encode())
         else:
-            parts.append(b"b" + _u32.pack(len(part)) + sha256(part).digest())
+            parts.append(b"b" + len(part).to_bytes(4) + sha256(part).digest())
     return b"".join(parts)

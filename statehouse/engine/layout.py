@@ -100,6 +100,8 @@ def _type_at(data: bytes, code: int, offset: int) -> tuple[str, int]:
 
 def pack_varint(number: int) -> bytes:
     """Seven bits a byte, the lowest first."""
+    if number <= 0x7F:
+        return bytes((number,))
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
@@ -239,6 +241,8 @@ def parse_history_key(key: bytes) -> tuple[int, int]:
 def pack_history_row(row: HistoryRow) -> bytes:
     """The value in `history`."""
     code = _TYPE_CODES.get(row.content_type, _TYPE_SPELLED)
+    if row.data is not None and code != _TYPE_SPELLED:
+        return _history_head.pack(row.version, row.flags, code) + row.salt + row.data
     parts = [_history_head.pack(row.version, row.flags, code)]
     if code == _TYPE_SPELLED:
         parts.append(_spelled(row.content_type))
@@ -329,7 +333,7 @@ class EventRow(NamedTuple):
     operations: tuple[EventOperation, ...]
 
 
-_event_head: Final = Struct(">B32sQ")
+_event_head: Final = Struct(">B32sQB")
 _event_operation: Final = Struct(">QQB32s")
 _u32: Final = Struct(">I")
 
@@ -358,11 +362,10 @@ def unpack_txn_id(packed: bytes) -> str:
 def pack_event_row(row: EventRow) -> bytes:
     """The value in `events`."""
     txn_id = pack_txn_id(row.txn_id)
-    origin = _pack_origin(row.origin)
+    origin = _pack_origin(row.origin) if row.origin else b""
     return b"".join(
         (
-            _event_head.pack(FORMAT, row.previous_digest, row.committed_at_us),
-            bytes((len(txn_id),)),
+            _event_head.pack(FORMAT, row.previous_digest, row.committed_at_us, len(txn_id)),
             txn_id,
             _u32.pack(len(origin)),
             origin,
@@ -373,8 +376,8 @@ def pack_event_row(row: EventRow) -> bytes:
 
 def unpack_event_row(data: bytes) -> EventRow:
     """See `pack_event_row`."""
-    _, previous, committed_at_us = _event_head.unpack_from(data)
-    offset = 42 + data[41]
+    _, previous, committed_at_us, size = _event_head.unpack_from(data)
+    offset = 42 + size
     txn_id = unpack_txn_id(data[42:offset])
     size = _u32.unpack_from(data, offset)[0]
     offset += 4
@@ -394,8 +397,6 @@ _ORIGIN_SPAN: Final = 2
 
 
 def _pack_origin(origin: Origin) -> bytes:
-    if not origin:
-        return b""
     present = (_ORIGIN_TRACE if origin.trace_id else 0) | (_ORIGIN_SPAN if origin.span_id else 0)
     texts: list[object] = [origin.agent_id, origin.run_id, origin.step]
     if origin.attributes:
@@ -444,18 +445,13 @@ def parse_totals_key(key: bytes) -> tuple[str, str, int]:
 
 
 def pack_totals(totals: Totals) -> bytes:
-    """The value in `agents`."""
-    return b"".join(map(pack_varint, totals))
+    """The value in `agents`: decimal text, which is short and costs a third of three varints in Python."""
+    return b"%d %d %d" % totals
 
 
 def unpack_totals(data: bytes) -> Totals:
     """See `pack_totals`."""
-    numbers = []
-    offset = 0
-    for _ in range(3):
-        number, offset = unpack_varint(data, offset)
-        numbers.append(number)
-    return Totals(*numbers)
+    return Totals._make(map(int, data.split()))
 
 
 # origins and txns

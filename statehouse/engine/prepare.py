@@ -9,13 +9,13 @@ import re
 from typing import Final, NamedTuple
 
 from statehouse.engine import layout
-from statehouse.engine.digests import chunk_digests, fingerprint
+from statehouse.engine.digests import chunk_digests, condition_mark, fingerprint, operation_mark
 from statehouse.engine.state import State, check_commit_ts
 from statehouse.errors import InvalidArgumentError, LimitExceededError
 from statehouse.protocol.names import check_key, check_text, check_txn_id
 from statehouse.protocol.origin import check_origin
 from statehouse.protocol.requests import Commit, Copy, Delete, Extend, KeyRange, Write
-from statehouse.protocol.values import Payload
+from statehouse.protocol.values import JSON, Payload
 
 _STORE_ID: Final = re.compile("[0-9a-f]{32}")
 
@@ -55,6 +55,7 @@ def prepare(state: State, commit: Commit) -> Prepared:
     _check_positions(commit)
     operations = []
     names: set[bytes] = set()
+    marks: list[bytes] = []
     size = 0
     for operation in commit.operations:
         if not isinstance(operation, Write | Delete | Extend):
@@ -70,6 +71,7 @@ def prepare(state: State, commit: Commit) -> Prepared:
             chunks = chunk_digests(operation.payload.data)
         elif isinstance(operation, Extend):
             size += _check_extend(state, operation)
+        marks += operation_mark(operation, name, chunks)
         operations.append(PreparedOperation(name, operation, chunks))
     if size > limits.transaction_bytes_max:
         raise LimitExceededError(
@@ -80,10 +82,10 @@ def prepare(state: State, commit: Commit) -> Prepared:
     reads = tuple([state.name_key(name) for name in commit.reads])
     ranges = tuple([range_bounds(state, key_range) for key_range in commit.ranges])
     conditions = tuple([state.name_key(condition.key) for condition in commit.preconditions])
-    names_of = [each.name for each in operations]
-    mark = fingerprint(commit, names_of, [each.chunks for each in operations], conditions)
+    for condition, name in zip(commit.preconditions, conditions, strict=True):
+        marks += condition_mark(condition, name)
     txn_key = layout.pack_txn_id(commit.txn_id)
-    return Prepared(commit, txn_key, mark, tuple(operations), reads, ranges, conditions, size)
+    return Prepared(commit, txn_key, fingerprint(marks), tuple(operations), reads, ranges, conditions, size)
 
 
 def range_bounds(state: State, key_range: KeyRange) -> tuple[bytes, bytes]:
@@ -147,7 +149,8 @@ def _check_positions(commit: Commit) -> None:
 
 
 def _check_type(state: State, content_type: str) -> None:
-    check_text("content_type", content_type, min(state.limits.content_type_bytes_max, 255))
+    if content_type != JSON:
+        check_text("content_type", content_type, min(state.limits.content_type_bytes_max, 255))
 
 
 def _check_write(state: State, operation: Write) -> int:

@@ -114,6 +114,7 @@ class Writer:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._idle = True
         self.refusing = ""
         """Why nothing more is written; empty while all is well (G8)."""
 
@@ -156,11 +157,17 @@ class Writer:
 
     def start(self) -> None:
         """Wakes the writer thread, which also keeps the time of those who wait for commits."""
+        if self._thread is None:
+            self._start_thread()
+        # A writer that is at work looks at the queue again before it waits (see `_run`).
+        if self._idle:
+            self._wake.set()
+
+    def _start_thread(self) -> None:
         with self._lock:
             if self._thread is None and not self._closing:
                 self._thread = threading.Thread(target=self._run, name="statehouse-writer", daemon=True)
                 self._thread.start()
-        self._wake.set()
 
     def close(self) -> None:
         """Writes what was queued and stops."""
@@ -216,9 +223,12 @@ class Writer:
 
     def _run(self) -> None:
         while not (self._closing and not self._queue):
-            if not self._queue:
+            # In this order: whoever queues a commit after the queue was found empty finds the writer idle.
+            self._idle = True
+            if not (self._queue or self._closing):
                 deadline = self._watch.next_deadline()
                 self._wake.wait(None if deadline is None else max(0.0, deadline - self._clock.monotonic()))
+            self._idle = False
             self._wake.clear()
             self._watch.expire(self._clock.monotonic())
             while self._queue:
