@@ -31,7 +31,6 @@ from tests.engine_faults.workload import (
     value,
 )
 
-
 Z = RecordKey("default", "planner", "z")
 
 
