@@ -5,6 +5,8 @@
   `statehouse.testing.model`, and what makes a request well formed is in `statehouse.testing.wellformed`.
 * `statehouse.testing.faults`: a store that fails and crashes where a test says so.
 * `statehouse.testing.clock`: a clock that stands still until a test moves it.
+* `statehouse.testing.checker`: says whether what many clients saw keeps the guarantees.
+* `statehouse.testing.pytest`: fixtures for programs that keep their state in Statehouse.
 
 Importing this package imports none of them; some need the extra ``statehouse[testing]``.
 """
