@@ -1,0 +1,188 @@
+"""The dump: the events of a store as JSON lines, for `statehouse.cli.loading` and for other programs.
+
+::
+
+    {"statehouse_dump":1,"store_id":"…","epoch":1,"from_ts":1,"to_ts":2,"after_txn_id":""}
+    {"commit_ts":1,"txn_id":"…","committed_at_us":…,"origin":{…},"operations":[…]}
+    {"commit_ts":2,…}
+    {"trailer":{"events":2,"erased":0,"sha256":"…"}}
+
+An operation is ``{"kind","namespace","agent_id","key","version"}`` and, for a write, ``"json"``: the value,
+or ``"content_type"`` and ``"base64"``: the bytes. ``json`` is used exactly where compact JSON of the value
+gives the stored bytes again, so a load restores every byte. ``after_txn_id`` is the transaction of the
+commit before ``from_ts``, by which a later part is known to fit. ``sha256`` is over all lines before the
+trailer.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+
+from statehouse.cli.events import origin_json
+from statehouse.cli.exits import Exit, Refusal
+
+if TYPE_CHECKING:
+    from statehouse import Event, Operation, Payload, Statehouse
+
+__all__ = ["FORMAT", "Range", "dump_to", "json_bytes"]
+
+FORMAT: Final = 1
+"""The number of the dump's format; a later one is refused by `statehouse.cli.loading`."""
+
+_SHOW_EVERY: Final = 100
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+class Range(NamedTuple):
+    """The commits of a dump, both ends inclusive; an empty one ends before it begins."""
+
+    from_ts: int
+    to_ts: int
+
+    @property
+    def events(self) -> int:
+        """How many commits there are in it."""
+        return max(0, self.to_ts - self.from_ts + 1)
+
+
+def json_bytes(value: Any) -> bytes:
+    """Gives compact JSON, as a store keeps it and as a dump's lines are written.
+
+    Raises:
+        ValueError: It cannot be written as UTF-8 JSON.
+    """
+    return _encode(value).encode()
+
+
+def dump_to(
+    sh: Statehouse, target: str, range_: Range, progress: Callable[[float, float], None]
+) -> dict[str, Any]:
+    """Writes a dump to a file, or to stdout (``-``), and gives a summary of it.
+
+    A file gets its name when it is whole and on disk; what had the name before is replaced then.
+
+    Raises:
+        Refusal: The file cannot be made.
+        OSError: It cannot be written.
+        StatehouseError: The store cannot be read.
+    """
+    with _opened(target) as file:
+        return _write(sh, file, range_, progress)
+
+
+@contextmanager
+def _opened(target: str) -> Iterator[IO[bytes]]:
+    if target == "-":
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(target)
+    try:
+        if path.exists() and not path.is_file():
+            # A pipe or a device; a directory refuses.
+            with path.open("wb") as device:
+                yield device
+            return
+        # It holds what the agents know, so it is for its owner alone.
+        file = NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".partial", delete=False)  # noqa: SIM115
+    except OSError as error:
+        raise Refusal(f"cannot write {target!r}: {error.strerror}", Exit.USAGE) from None
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).replace(path)
+    except BaseException:
+        Path(file.name).unlink(missing_ok=True)
+        raise
+
+
+def _write(
+    sh: Statehouse, file: IO[bytes], range_: Range, progress: Callable[[float, float], None]
+) -> dict[str, Any]:
+    digest = sha256()
+
+    def line(content: dict[str, Any]) -> None:
+        data = json_bytes(content) + b"\n"
+        digest.update(data)
+        file.write(data)
+
+    status = sh.status()
+    line(
+        {
+            "statehouse_dump": FORMAT,
+            "store_id": status.store_id,
+            "epoch": status.epoch,
+            "from_ts": range_.from_ts,
+            "to_ts": range_.to_ts,
+            "after_txn_id": _txn_id_of(sh, range_.from_ts - 1),
+        }
+    )
+    count = erased = 0
+    if range_.events:
+        for event in sh.replay(whole_store=True, from_ts=range_.from_ts, to_ts=range_.to_ts):
+            line(_event_line(event))
+            count += 1
+            erased += sum(operation.kind == "erased" for operation in event.operations)
+            if count % _SHOW_EVERY == 0:
+                progress(count, range_.events)
+    proof = digest.hexdigest()
+    line({"trailer": {"events": count, "erased": erased, "sha256": proof}})
+    return {
+        "events": count,
+        "from_ts": range_.from_ts,
+        "to_ts": range_.to_ts,
+        "erased": erased,
+        "sha256": proof,
+    }
+
+
+def _txn_id_of(sh: Statehouse, commit_ts: int) -> str:
+    if commit_ts < 1:
+        return ""
+    events = sh.replay(whole_store=True, from_ts=commit_ts, to_ts=commit_ts, payloads=False)
+    return next((event.txn_id for event in events), "")
+
+
+def _event_line(event: Event) -> dict[str, Any]:
+    return {
+        "commit_ts": event.commit_ts,
+        "txn_id": event.txn_id,
+        "committed_at_us": event.committed_at_us,
+        "origin": origin_json(event.origin),
+        "operations": [_operation_line(operation) for operation in event.operations],
+    }
+
+
+def _operation_line(operation: Operation) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "kind": operation.kind,
+        "namespace": operation.namespace,
+        "agent_id": operation.agent_id,
+        "key": operation.key,
+        "version": operation.version,
+    }
+    return line if operation.payload is None else {**line, **_payload_fields(operation.payload)}
+
+
+def _payload_fields(payload: Payload) -> dict[str, Any]:
+    if payload.content_type == "application/json":
+        try:
+            value = json.loads(payload.data)
+            if json_bytes(value) == payload.data:
+                return {"json": value}
+        except (ValueError, RecursionError):
+            # An adapter may have stored anything under the name of JSON.
+            pass
+    return {"content_type": payload.content_type, "base64": base64.b64encode(payload.data).decode("ascii")}

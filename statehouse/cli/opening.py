@@ -1,0 +1,180 @@
+"""The store that a command works on, for reading or for writing.
+
+A directory is read as a RocksDB secondary, whether or not another process has it open: a command that only
+looks must not be in the way of an agent that starts at that moment, and must change nothing. What opening
+it for writing would have noticed (commits that are missing) is said on stderr instead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from statehouse.cli.exits import Exit, Refusal
+from statehouse.cli.show import note
+from statehouse.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from statehouse import Statehouse
+    from statehouse.cli.command import Settings
+    from statehouse.client.url import Address
+    from statehouse.engine.marks import Mark
+    from statehouse.protocol.replies import StoreStatus
+
+__all__ = ["Reader", "reading", "shown_holder", "writing"]
+
+_NO_URL: Final = (
+    "which store? give --url file:./directory, or set STATEHOUSE_URL to that. "
+    "(The daemon, and with it a default, comes with the next release.)"
+)
+_REMOTE: Final = (
+    "cannot reach {url!r}: the daemon comes with the next release; "
+    "open the directory of a store instead, --url file:./directory"
+)
+
+
+class Reader:
+    """A store that is open to be read.
+
+    Attributes: sh: The handle. holder: Who else has the directory open: ``pid``, ``command``, ``host``,
+        ``started_at``; empty if nobody. losses: What is missing of what was acknowledged, in words; empty
+        in a healthy store.
+    """
+
+    def __init__(self, sh: Statehouse, holder: dict[str, Any], losses: tuple[str, ...]) -> None:
+        self.sh = sh
+        self.holder = holder
+        self.losses = losses
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Reader]:
+    """Opens the store to read it, and closes it.
+
+    Raises:
+        Refusal: There is no store.
+        StatehouseError: It cannot be opened.
+    """
+    from statehouse import Statehouse
+
+    address = _address(settings)
+    holder: dict[str, Any] = {}
+    read_only: bool | None = None
+    mark: Mark | None = None
+    if address.kind == "file":
+        _require_store(address)
+        holder, mark = _look(Path(address.where))
+        # A program may call the command line on what it has open itself: then that is shared.
+        read_only = None if holder.get("pid") == os.getpid() else True
+        if holder and read_only:
+            note(f"{shown_holder(holder)} has the store open; this reads what it has committed so far")
+    with Statehouse(
+        address.url,
+        namespace=settings.namespace or "default",
+        timeout=settings.timeout,
+        read_only=read_only,
+    ) as sh:
+        losses = tuple(_losses(mark, sh.status())) if read_only else ()
+        for loss in losses:
+            note(f"warning: {loss}")
+        yield Reader(sh, holder, losses)
+
+
+@contextmanager
+def writing(
+    settings: Settings, *, accept_data_loss: bool = False, create: bool = False
+) -> Iterator[Statehouse]:
+    """Opens the store to write to it, and closes it.
+
+    Args:
+        settings: Which store.
+        accept_data_loss: Open it although acknowledged commits are missing.
+        create: Make a store where there is none.
+
+    Raises:
+        Refusal: There is no store, and none is to be made.
+        StatehouseError: It cannot be opened.
+    """
+    from statehouse import Statehouse
+
+    address = _address(settings)
+    if address.kind == "file":
+        if not create:
+            _require_store(address)
+        elif not Path(address.where, "rocks").exists():
+            note(f"making a new store in {address.where}")
+    with Statehouse(
+        address.url,
+        namespace=settings.namespace or "default",
+        timeout=settings.timeout,
+        accept_data_loss=accept_data_loss,
+    ) as sh:
+        yield sh
+
+
+def shown_holder(holder: dict[str, Any]) -> str:
+    """Gives who has a store open in a few words."""
+    command = str(holder.get("command", ""))
+    if len(command) > 60:
+        command = command[:59] + "…"
+    return f"process {holder['pid']} ({command})" if command else f"process {holder['pid']}"
+
+
+def _address(settings: Settings) -> Address:
+    from statehouse.client.url import URL_VARIABLE, parse
+
+    url = settings.url or os.environ.get(URL_VARIABLE)
+    if not url:
+        raise Refusal(_NO_URL, Exit.USAGE)
+    address = parse(url)
+    if address.kind == "remote":
+        raise Refusal(_REMOTE.format(url=url), Exit.UNAVAILABLE)
+    if address.kind == "memory" and not _shared_in_process(address):
+        note(f"{url} is the memory of this process: it is empty now, and gone when the command ends")
+    return address
+
+
+def _shared_in_process(address: Address) -> bool:
+    # Only a program that calls the command line itself, as the tests do, can have put something there.
+    return bool(address.where)
+
+
+def _require_store(address: Address) -> None:
+    from statehouse.storage.directory import DataDirectory
+
+    try:
+        DataDirectory(Path(address.where)).require()
+    except NotFoundError:
+        raise Refusal(
+            f"there is no store in {address.where!r}; is --url (or STATEHOUSE_URL) right? "
+            "`statehousectl put` and `store load` make a new one",
+            Exit.UNAVAILABLE,
+        ) from None
+
+
+def _look(path: Path) -> tuple[dict[str, Any], Mark | None]:
+    from statehouse.engine.marks import newest_mark
+    from statehouse.storage.directory import DataDirectory
+    from statehouse.storage.marks import read_marks
+
+    directory = DataDirectory(path)
+    return directory.holder(), newest_mark(read_marks(directory.marks))
+
+
+def _losses(mark: Mark | None, status: StoreStatus) -> Iterator[str]:
+    """What is missing. The mark was read before the log, so a healthy log reaches at least as far."""
+    then = "; a restored backup has it, and --accept-data-loss lets writers go on without"
+    if mark is None:
+        if status.commit_ts:
+            yield f"the store's high-water mark is missing, so commits after {status.commit_ts} may be{then}"
+    elif mark.store_id.hex() != status.store_id:
+        yield f"the high-water mark is that of store {mark.store_id.hex()}: files of two stores are mixed"
+    elif mark.commit_ts > status.commit_ts:
+        missing = mark.commit_ts - status.commit_ts
+        yield (
+            f"{missing} acknowledged commit{'s are' if missing > 1 else ' is'} missing: the log ends at commit_ts "
+            f"commit_ts {status.commit_ts}, but {mark.commit_ts} was durable{then}"
+        )

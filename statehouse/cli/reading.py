@@ -1,0 +1,411 @@
+"""Commands that read state: ``get keys scan history state agents namespaces``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from statehouse.cli.command import ORDINAL, Command, Settings
+from statehouse.cli.command import at as at_option
+from statehouse.cli.command import limit as limit_option
+from statehouse.cli.command import reverse as reverse_option
+from statehouse.cli.exits import Exit, Refusal
+from statehouse.cli.show import (
+    Column,
+    Output,
+    note,
+    one_line,
+    piped,
+    printable,
+    shown_bytes,
+    shown_value,
+)
+from statehouse.cli.times import shown_time
+
+if TYPE_CHECKING:
+    from statehouse import AgentCounts, NamespaceCounts, RecordVersion, Statehouse
+    from statehouse.protocol.replies import Entry
+
+__all__ = ["agents", "entries", "get", "history", "keys", "namespaces", "pinned", "scan", "state"]
+
+_LINES_SHOWN = 40
+
+
+@click.command(cls=Command)
+@click.argument("agent")
+@click.argument("key")
+@click.option("--version", type=ORDINAL, help="What the N-th write of the key wrote.")
+@click.option("--bytes", "raw", is_flag=True, help="Write the stored bytes as they are, whatever they are.")
+@at_option
+@click.pass_obj
+def get(
+    settings: Settings, *, agent: str, key: str, version: int | None, raw: bool, at: int | datetime | None
+) -> None:
+    """Print what a key holds.
+
+    A terminal shows JSON indented, and the beginning of bytes. A pipe gets JSON as it is stored and a line
+    end, and bytes as they are. Exits with 3 when there is no value.
+    """
+    from statehouse.cli.opening import reading
+
+    if version is not None and at is not None:
+        raise Refusal("give --version or --at, not both: a version is the same at any time", Exit.USAGE)
+    with reading(settings) as reader:
+        entry = _entry(reader.sh, agent, key, version, at)
+    payload = entry.payload
+    if payload is None:
+        raise Refusal(_absence(entry, version, at), Exit.NOT_FOUND)
+    output = Output(settings)
+    if raw:
+        output.raw(payload.data)
+    elif settings.json:
+        output.document(entry_json(entry))
+    elif output.terminal:
+        output.styled(
+            (printable(str(entry.key)), "bold"), (f"  version {entry.version}  @{entry.commit_ts}", "dim")
+        )
+        output.value(payload)
+    else:
+        output.raw(piped(payload))
+
+
+def _entry(sh: Statehouse, agent: str, key: str, version: int | None, at: int | datetime | None) -> Entry:
+    from statehouse.client.reads import resolve
+    from statehouse.extend import Get, GetAtVersion, RecordKey, run
+
+    name = RecordKey(sh.namespace, agent, key)
+    engine = sh.connection.engine
+    # Entries, not records: a value is shown, and no codec need decode it.
+    if version is not None:
+        return engine.execute(GetAtVersion(name, version)).entry
+    return engine.execute(Get(name, run(sh, resolve(at)))).entry
+
+
+def _absence(entry: Entry, version: int | None, at: int | datetime | None) -> str:
+    if version is not None:
+        return (
+            f"version {version} of {entry.key} is a delete (commit_ts {entry.commit_ts}), so it has no value"
+        )
+    if entry.kind == "delete":
+        return (
+            f"{entry.key} has no value: it was deleted at commit_ts {entry.commit_ts}; "
+            f"--version {entry.version - 1} is what it held before"
+        )
+    if at is None:
+        return f"{entry.key} has no value: it was never written"
+    when = f"at commit_ts {at}" if isinstance(at, int) else f"at {shown_time(at)} UTC"
+    return f"{entry.key} had no value {when}: it was first written later, or never"
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """Gives a record as JSON output has it."""
+    return {
+        "namespace": entry.key.namespace,
+        "agent_id": entry.key.agent_id,
+        "key": entry.key.key,
+        "version": entry.version,
+        "commit_ts": entry.commit_ts,
+        **({"kind": "erased"} if entry.kind == "erased" else {}),
+        **shown_value(entry.payload),
+    }
+
+
+def entries(
+    sh: Statehouse,
+    agent: str,
+    prefix: str = "",
+    *,
+    at: int | datetime | None = None,
+    reverse: bool = False,
+    limit: int | None = None,
+) -> Iterator[Entry]:
+    """Iterates over the entries of an agent; unlike `scan_prefix` it decodes nothing, and shows erased
+    ones.
+    """
+    from statehouse.client.pages import ScanPages
+    from statehouse.extend import run
+
+    pages = ScanPages(sh.namespace, agent, prefix, reverse=reverse, limit=limit, at=at)
+    while (page := run(sh, pages.entries())) is not None:
+        yield from page.entries
+
+
+def pinned(sh: Statehouse, at: int | datetime | None) -> int | None:
+    """Gives the one commit_ts that several reads of a command are to be as of; None in an empty store."""
+    from statehouse.client.reads import resolve
+    from statehouse.extend import run
+
+    if at is None:
+        return sh.status().commit_ts or None
+    return run(sh, resolve(at))
+
+
+@click.command(cls=Command)
+@click.argument("agent")
+@click.argument("prefix", default="")
+@reverse_option
+@limit_option
+@at_option
+@click.pass_obj
+def keys(
+    settings: Settings,
+    *,
+    agent: str,
+    prefix: str,
+    reverse: bool,
+    limit: int | None,
+    at: int | datetime | None,
+) -> None:
+    """List an agent's keys, or those that begin with a prefix."""
+    from statehouse.cli.opening import reading
+
+    with reading(settings) as reader:
+        found = reader.sh.list_keys(prefix, agent_id=agent, reverse=reverse, limit=limit, at=at)
+    output = Output(settings)
+    for key in found:
+        if settings.json:
+            output.record(key)
+        else:
+            output.line(printable(key))
+
+
+@click.command(cls=Command)
+@click.argument("agent")
+@click.argument("prefix", default="")
+@reverse_option
+@limit_option
+@at_option
+@click.pass_obj
+def scan(
+    settings: Settings,
+    *,
+    agent: str,
+    prefix: str,
+    reverse: bool,
+    limit: int | None,
+    at: int | datetime | None,
+) -> None:
+    """List an agent's keys with their values.
+
+    Without a terminal: key, version, commit_ts, value, separated by tabs.
+    """
+    from statehouse.cli.opening import reading
+
+    output = Output(settings)
+    columns = (
+        Column("KEY", "bold"),
+        Column("VERSION", right=True),
+        Column("COMMIT", right=True),
+        Column("VALUE", wide=True),
+    )
+
+    def cells(entry: Entry) -> list[str]:
+        value = "(erased)" if entry.payload is None else one_line(entry.payload, output.width)
+        return [entry.key.key, str(entry.version), str(entry.commit_ts), value]
+
+    with reading(settings) as reader:
+        found = entries(reader.sh, agent, prefix, reverse=reverse, limit=limit, at=at)
+        count = output.rows(columns, found, cells, entry_json)
+        if not count and output.terminal:
+            note(f"agent {agent!r} has no such keys in namespace {reader.sh.namespace!r}")
+
+
+@click.command(cls=Command)
+@click.argument("agent")
+@click.argument("key")
+@reverse_option
+@limit_option
+@at_option
+@click.pass_obj
+def history(
+    settings: Settings, *, agent: str, key: str, reverse: bool, limit: int | None, at: int | datetime | None
+) -> None:
+    """List every write and delete of a key, oldest first.
+
+    Without a terminal: version, commit_ts, time, kind, value, separated by tabs. Exits with 3 when the key
+    was never written.
+    """
+    from statehouse.cli.opening import reading
+
+    output = Output(settings)
+    columns = (
+        Column("VERSION", right=True),
+        Column("COMMIT", right=True),
+        Column("TIME (UTC)", "dim"),
+        Column("KIND"),
+        Column("VALUE", wide=True),
+    )
+    with reading(settings) as reader:
+        sh = reader.sh
+
+        def cells(version: RecordVersion) -> list[str]:
+            value = "" if version.payload is None else one_line(version.payload, output.width)
+            time = shown_time(_committed_at(sh, version.commit_ts))
+            return [str(version.version), str(version.commit_ts), time, version.kind, value]
+
+        def document(version: RecordVersion) -> dict[str, Any]:
+            return {
+                "version": version.version,
+                "commit_ts": version.commit_ts,
+                "committed_at": shown_json_time(_committed_at(sh, version.commit_ts)),
+                "kind": version.kind,
+                **shown_value(version.payload),
+            }
+
+        versions = sh.history(key, agent_id=agent, reverse=reverse, limit=limit, at=at)
+        if not output.rows(columns, versions, cells, document) and limit != 0:
+            raise Refusal(f"{sh.namespace}/{agent}/{key} was never written", Exit.NOT_FOUND)
+
+
+def _committed_at(sh: Statehouse, commit_ts: int) -> datetime:
+    return next(
+        iter(sh.replay(whole_store=True, from_ts=commit_ts, to_ts=commit_ts, payloads=False))
+    ).committed_at
+
+
+def shown_json_time(time: datetime) -> str:
+    """Gives a time as JSON output has it."""
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@click.command(cls=Command)
+@click.argument("agent")
+@click.argument("key", required=False)
+@at_option
+@click.pass_obj
+def state(settings: Settings, *, agent: str, key: str | None, at: int | datetime | None) -> None:
+    """Show everything an agent has, or one key of it.
+
+    Exits with 3 when there is nothing.
+    """
+    from statehouse.cli.opening import reading
+
+    with reading(settings) as reader:
+        sh = reader.sh
+        read_ts = pinned(sh, at)
+        if key is None:
+            found = list(entries(sh, agent, at=read_ts))
+        else:
+            entry = _entry(sh, agent, key, None, read_ts)
+            found = [entry] if entry.exists else []
+    where = f"{sh.namespace}/{agent}" + ("" if key is None else f"/{key}")
+    if not found:
+        raise Refusal(f"{where} has nothing as of commit_ts {read_ts or 0}", Exit.NOT_FOUND)
+    output = Output(settings)
+    if settings.json:
+        output.document(
+            {
+                "namespace": sh.namespace,
+                "agent_id": agent,
+                "read_ts": read_ts,
+                "state": {
+                    each.key.key: {
+                        "version": each.version,
+                        "commit_ts": each.commit_ts,
+                        **shown_value(each.payload),
+                    }
+                    for each in found
+                },
+            }
+        )
+        return
+    if output.terminal:
+        size = sum(len(each.payload.data) for each in found if each.payload)
+        count = f"{len(found)} key{'' if len(found) == 1 else 's'}, {shown_bytes(size)}"
+        output.styled((printable(where), "bold"), (f"  as of commit_ts {read_ts}  {count}", "dim"))
+    for each in found:
+        _show_entry(output, each)
+
+
+def _show_entry(output: Output, entry: Entry) -> None:
+    name = printable(entry.key.key)
+    if not output.terminal:
+        value = (
+            "(erased)" if entry.payload is None else one_line(entry.payload, len(entry.payload.data) + 200)
+        )
+        output.line(f"{name}\t{value}")
+        return
+    output.line("")
+    output.styled((name, "bold cyan"), (f"  version {entry.version}  @{entry.commit_ts}", "dim"))
+    if entry.payload is None:
+        output.line("  (erased)")
+    else:
+        output.value(entry.payload, indent=2, lines_max=_LINES_SHOWN)
+
+
+@click.command(cls=Command)
+@at_option
+@click.pass_obj
+def agents(settings: Settings, *, at: int | datetime | None) -> None:
+    """List the agents of the namespace.
+
+    Without a terminal: agent, keys, events, newest commit_ts, separated by tabs.
+    """
+    from statehouse.cli.opening import reading
+
+    columns = (
+        Column("AGENT", "bold", wide=True),
+        Column("KEYS", right=True),
+        Column("EVENTS", right=True),
+        Column("NEWEST COMMIT", right=True),
+    )
+
+    def cells(each: AgentCounts) -> list[str]:
+        return [each.agent_id, str(each.keys), str(each.events), str(each.last_commit_ts)]
+
+    def document(each: AgentCounts) -> dict[str, Any]:
+        return {
+            "namespace": each.namespace,
+            "agent_id": each.agent_id,
+            "keys": each.keys,
+            "events": each.events,
+            "last_commit_ts": each.last_commit_ts,
+        }
+
+    with reading(settings) as reader:
+        found = reader.sh.agents(at=at)
+        others = [] if found else [each.namespace for each in reader.sh.namespaces(at=at)]
+    output = Output(settings)
+    output.rows(columns, found, cells, document)
+    if others and not settings.json:
+        names = ", ".join(others[:5])
+        note(f"namespace {settings.namespace or 'default'!r} has no agents; try -n with one of: {names}")
+
+
+@click.command(cls=Command)
+@at_option
+@click.pass_obj
+def namespaces(settings: Settings, *, at: int | datetime | None) -> None:
+    """List the namespaces of the store.
+
+    Without a terminal: namespace, agents, keys, events, newest commit_ts, separated by tabs.
+    """
+    from statehouse.cli.opening import reading
+
+    columns = (
+        Column("NAMESPACE", "bold", wide=True),
+        Column("AGENTS", right=True),
+        Column("KEYS", right=True),
+        Column("EVENTS", right=True),
+        Column("NEWEST COMMIT", right=True),
+    )
+
+    def cells(each: NamespaceCounts) -> list[str]:
+        numbers = (each.agents, each.keys, each.events, each.last_commit_ts)
+        return [each.namespace, *map(str, numbers)]
+
+    def document(each: NamespaceCounts) -> dict[str, Any]:
+        return {
+            "namespace": each.namespace,
+            "agents": each.agents,
+            "keys": each.keys,
+            "events": each.events,
+            "last_commit_ts": each.last_commit_ts,
+        }
+
+    with reading(settings) as reader:
+        found = reader.sh.namespaces(at=at)
+    Output(settings).rows(columns, found, cells, document)
