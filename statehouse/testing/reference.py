@@ -67,6 +67,12 @@ Row = TypeVar("Row")
 class ReferenceEngine:
     """Implements `statehouse.protocol.engine.Engine` over a `State`.
 
+    Example:
+        >>> from statehouse import Statehouse
+        >>> with Statehouse.from_engine(ReferenceEngine()) as sh:
+        ...     sh.write("plan", ["tea"], agent_id="planner")
+        1
+
     Args:
         state: What to begin with: the `state` of a closed engine makes this a reopened one.
         limits: The limits to hold callers to.

@@ -22,7 +22,20 @@ T = TypeVar("T")
 
 
 class AgentAsync:
-    """A handle that is bound to one agent; see `StatehouseAsync.agent`."""
+    """A handle that is bound to one agent; see `StatehouseAsync.agent`.
+
+    Example:
+        >>> from statehouse import StatehouseAsync
+        >>> async def main():
+        ...     async with StatehouseAsync("memory:") as sh:
+        ...         agent = sh.agent("planner")
+        ...         first = await agent.write("goal", "make tea")
+        ...         await agent.write("goal", "drink tea")
+        ...         then = await agent.get_state("goal", at=first)
+        ...         return then.value
+        >>> asyncio.run(main())
+        'make tea'
+    """
 
     def __init__(self, statehouse: StatehouseAsync, agent_id: str, *, namespace: str | None = None) -> None:
         check_agent_id(agent_id)

@@ -28,6 +28,17 @@ class TransactionAsync:
     that only reads always commits. Leaving its ``with`` block commits, leaving it by an exception aborts.
     Threads and tasks may share one.
 
+    Example:
+        >>> from statehouse import StatehouseAsync
+        >>> async def main():
+        ...     async with StatehouseAsync("memory:") as sh:
+        ...         async with sh.transaction() as tx:
+        ...             tx.write("tasks", ["boil water"], agent_id="cook")
+        ...             tx.write("tasks", ["lay the table"], agent_id="waiter")
+        ...         return tx.commit_ts
+        >>> asyncio.run(main())
+        1
+
     Attributes:
         logic: Its state, for adapters.
     """

@@ -22,7 +22,20 @@ T = TypeVar("T")
 
 
 class Agent:
-    """A handle that is bound to one agent; see `Statehouse.agent`."""
+    """A handle that is bound to one agent; see `Statehouse.agent`.
+
+    Example:
+        >>> from statehouse import Statehouse
+        >>> def main():
+        ...     with Statehouse("memory:") as sh:
+        ...         agent = sh.agent("planner")
+        ...         first = agent.write("goal", "make tea")
+        ...         agent.write("goal", "drink tea")
+        ...         then = agent.get_state("goal", at=first)
+        ...         return then.value
+        >>> main()
+        'make tea'
+    """
 
     def __init__(self, statehouse: Statehouse, agent_id: str, *, namespace: str | None = None) -> None:
         check_agent_id(agent_id)

@@ -28,6 +28,17 @@ class Transaction:
     that only reads always commits. Leaving its ``with`` block commits, leaving it by an exception aborts.
     Threads and tasks may share one.
 
+    Example:
+        >>> from statehouse import Statehouse
+        >>> def main():
+        ...     with Statehouse("memory:") as sh:
+        ...         with sh.transaction() as tx:
+        ...             tx.write("tasks", ["boil water"], agent_id="cook")
+        ...             tx.write("tasks", ["lay the table"], agent_id="waiter")
+        ...         return tx.commit_ts
+        >>> main()
+        1
+
     Attributes:
         logic: Its state, for adapters.
     """

@@ -1,0 +1,78 @@
+"""A terminal 100 columns wide, for the commands of a page."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import shlex
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+from tests.docs.fences import ROOT
+
+_COLUMNS = 100
+_TIMEOUT_SECONDS = 60
+
+
+class Terminal:
+    """Runs one command after the other; what one exports, the next one sees.
+
+    Args:
+        directory: Where they run. What they need to find our programs is put beside it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        programs = directory.with_name(f"{directory.name}-programs")
+        programs.mkdir()
+        python = shlex.quote(sys.executable)
+        for name, command in (("statehousectl", f"{python} -m statehouse"), ("python", python)):
+            program = programs / name
+            program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+            program.chmod(0o755)
+        self._state = programs / "exported"
+        self._state.touch()
+        self._environment = {
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(directory),
+            "LANG": "C.UTF-8",
+            "TERM": "dumb",
+            "NO_COLOR": "1",
+        }
+
+    def run(self, command: str) -> str:
+        """Gives what a command prints, on both streams."""
+        script = f"source {shlex.quote(str(self._state))}\n{command}\nexport -p > {shlex.quote(str(self._state))}"
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, _COLUMNS, 0, 0))
+        with subprocess.Popen(
+            ["bash", "-c", script],
+            cwd=self._directory,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+        ) as shell:
+            os.close(theirs)
+            printed = _read_all(ours)
+            os.close(ours)
+            shell.wait(_TIMEOUT_SECONDS)
+        return printed.decode().replace("\r\n", "\n")
+
+
+def _read_all(terminal: int) -> bytes:
+    parts = []
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:
+            # Linux says so when the last program that had the terminal is gone.
+            part = b""
+        if not part:
+            return b"".join(parts)
+        parts.append(part)

@@ -1,0 +1,88 @@
+"""Every page is run from top to bottom, as its reader would, and prints what it says."""
+
+from __future__ import annotations
+
+import re
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docs.fences import LANGUAGES, ROOT, Fence, agrees, commands, fences, page_id, pages
+from tests.docs.terminal import Terminal
+
+RUN = [page for page in pages() if any(fence.language in {"python", "console"} for fence in fences(page.read_text()))]
+
+
+class Reader:
+    """Types what a page says, in a directory of its own."""
+
+    def __init__(self, page: Path, directory: Path) -> None:
+        self._page = page
+        self._directory = directory
+        self._namespace: dict[str, Any] = {"__name__": "__main__"}
+        self._terminal: Terminal | None = None
+        self._printed = ""
+
+    def read(self, fence: Fence) -> None:
+        """Does what a block is for."""
+        match fence.language:
+            case "python":
+                self._python(fence)
+            case "output":
+                self._compare(fence.line, fence.body, self._printed)
+            case "console" if not fence.is_setup:
+                self._console(fence)
+
+    def _python(self, fence: Fence) -> None:
+        # Lines are counted as in the page, so that a traceback leads there.
+        source = "\n" * (fence.line - 1) + fence.body
+        printed = StringIO()
+        with redirect_stdout(printed):
+            exec(compile(source, self._page, "exec", dont_inherit=True), self._namespace)
+        self._printed = printed.getvalue()
+
+    def _console(self, fence: Fence) -> None:
+        if self._terminal is None:
+            self._terminal = Terminal(self._directory)
+        for command, said in commands(fence):
+            printed = self._terminal.run(command)
+            self._compare(fence.line, said, printed, f"$ {command}\n")
+
+    def _compare(self, line: int, said: str, printed: str, command: str = "") -> None:
+        if not agrees(said, printed):
+            pytest.fail(
+                f"{page_id(self._page)}:{line}\n{command}the page says:\n{said}\nit printed:\n{printed}",
+                pytrace=False,
+            )
+
+
+@pytest.mark.needs("bash")
+@pytest.mark.parametrize("page", RUN, ids=page_id)
+def test_a_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = tmp_path / "reader"
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    monkeypatch.delenv("STATEHOUSE_URL", raising=False)
+    reader = Reader(page, directory)
+    for fence in fences(page.read_text()):
+        reader.read(fence)
+
+
+@pytest.mark.parametrize("page", pages(), ids=page_id)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    unknown = [(fence.line, fence.language) for fence in fences(page.read_text()) if fence.language not in LANGUAGES]
+    assert unknown == []
+
+
+def test_what_is_said_to_be_made_can_be_made() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    said = {target for page in pages() for target in re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)`", page.read_text())}
+    assert said - targets == set()
+
+
+@pytest.mark.parametrize("page", pages(), ids=page_id)
+def test_nobody_is_told_to_install_what_has_our_name_on_the_index(page: Path) -> None:
+    assert re.findall(r"pip3? install +['\"]?statehouse\b", page.read_text()) == []
