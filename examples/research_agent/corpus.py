@@ -87,15 +87,25 @@ def read_corpus(root: Path) -> list[Doc]:
 
 def source_files(root: Path) -> Iterator[Path]:
     """Gives the files of public modules, in order."""
-    for path in sorted(root.rglob("*.py")):
-        parts = path.relative_to(root).with_suffix("").parts
-        if parts[0] not in sys.stdlib_module_names or not _LEFT_OUT.isdisjoint(parts):
+    for entry in sorted(root.iterdir()):
+        top = entry.stem
+        if top not in sys.stdlib_module_names or (top.startswith("_") and top not in _TWINS):
             continue
-        if parts[0].startswith("_") and parts[0] not in _TWINS:
-            continue
-        # A package's private modules may hold what its __init__ makes public.
-        if parts[-1] != "__main__":
-            yield path
+        if entry.is_dir():
+            yield from _package_files(entry)
+        elif entry.suffix == ".py" and top not in _LEFT_OUT:
+            yield entry
+
+
+def _package_files(package: Path) -> Iterator[Path]:
+    """Gives the files of a package; private ones too, since its __init__ may make public what they have."""
+    if package.name in _LEFT_OUT or not (package / "__init__.py").is_file():
+        return
+    for entry in sorted(package.iterdir()):
+        if entry.is_dir():
+            yield from _package_files(entry)
+        elif entry.suffix == ".py" and entry.stem != "__main__":
+            yield entry
 
 
 def module_name(relative: Path) -> str:

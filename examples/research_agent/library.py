@@ -23,30 +23,34 @@ class Library:
     """Everything the standard library says about itself, ready to be searched.
 
     Args:
+        root: Where the files are that the documents name.
         docs: The documents; the first of a name wins.
         weights: What `weigh` gave for them.
     """
 
-    def __init__(self, docs: Sequence[Doc], weights: Sequence[dict[str, float]]) -> None:
+    def __init__(self, root: Path, docs: Sequence[Doc], weights: Sequence[dict[str, float]]) -> None:
+        self._root = root
         self.docs: Final = {doc.name: doc for doc in reversed(docs)}
         self._ranking = Ranking(docs, weights)
 
     @classmethod
-    def open(cls, cache: Path | None = None) -> Library:
+    def open(cls, cache: Path | None = None, *, root: Path | None = None) -> Library:
         """Gives the library of the running Python.
 
         Args:
             cache: A directory to keep what was read in: reading takes seconds, loading a fraction of one. A
                 damaged file there is replaced, and a directory that cannot be written is done without.
+            root: Where the library is; None for the running Python's.
         """
+        root = library_root() if root is None else root
         if cache is None:
-            return cls(*_read())
+            return cls(root, *_read(root))
         path = cache / f"stdlib-{sys.implementation.cache_tag}-{sys.version_info.micro}-v{_CACHE_FORMAT}.json"
-        if (loaded := _load(path)) is not None:
-            return cls(*loaded)
-        docs, weights = _read()
-        _save(path, docs, weights)
-        return cls(docs, weights)
+        if (loaded := _load(path, root)) is not None:
+            return cls(root, *loaded)
+        docs, weights = _read(root)
+        _save(path, root, docs, weights)
+        return cls(root, docs, weights)
 
     def search(
         self, query: str, *, kind: Kind | None = None, within: str = "", near: str = "", limit: int = 5
@@ -70,7 +74,7 @@ class Library:
         """Gives the first lines of what defines a thing; empty for what is compiled."""
         if not doc.file:
             return ""
-        lines = (library_root() / doc.file).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (self._root / doc.file).read_text(encoding="utf-8", errors="replace").splitlines()
         start = doc.line - 1
         block = [lines[start]]
         indent = len(lines[start]) - len(lines[start].lstrip())
@@ -90,25 +94,25 @@ class Library:
         return "\n".join(block[:lines_max]) + (f"\n… {more} more lines" if more > 0 else "")
 
 
-def _read() -> tuple[list[Doc], list[dict[str, float]]]:
-    docs = read_corpus(library_root())
+def _read(root: Path) -> tuple[list[Doc], list[dict[str, float]]]:
+    docs = read_corpus(root)
     known = {doc.name for doc in docs}
     docs.extend(doc for doc in compiled_docs() if doc.name not in known)
     return docs, weigh(docs)
 
 
-def _load(path: Path) -> tuple[list[Doc], list[dict[str, float]]] | None:
+def _load(path: Path, root: Path) -> tuple[list[Doc], list[dict[str, float]]] | None:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-        if saved["root"] != str(library_root()):
+        if saved["root"] != str(root):
             return None
         return [Doc(*row) for row in saved["docs"]], saved["weights"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _save(path: Path, docs: Sequence[Doc], weights: Sequence[dict[str, float]]) -> None:
-    saved = {"root": str(library_root()), "docs": [astuple(doc) for doc in docs], "weights": weights}
+def _save(path: Path, root: Path, docs: Sequence[Doc], weights: Sequence[dict[str, float]]) -> None:
+    saved = {"root": str(root), "docs": [astuple(doc) for doc in docs], "weights": weights}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two processes may build it at once, and either may be killed: a reader sees a whole file or none.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Final
 
 _WORD: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+[0-9]*|[A-Z]+[0-9]*|[0-9]+")
@@ -32,6 +33,7 @@ def terms(text: str) -> list[str]:
     return [stem(word) for word in words(text) if word not in STOP_WORDS and not word.isdigit()]
 
 
+@cache
 def stem(word: str) -> str:
     """Gives a word without its grammatical ending: parse, parsed and parsing are all ``pars``."""
     if len(word) <= 3:
