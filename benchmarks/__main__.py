@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None, rows: Sequence[Benchmark] = ROW
     given = parser.parse_args(arguments)
     if given.rounds < 1:
         parser.error("--rounds must be 1 or more")
-    chosen = [row for row in rows if _matches(row, given.only)]
+    chosen = _chosen(rows, given.only)
     if given.list:
         for row in chosen:
             print(f"{row.name:22} {row.what}")
@@ -60,8 +60,12 @@ def exit_code(results: Sequence[Result], *, quick: bool) -> int:
     return BELOW_FLOOR if any(result.verdict in bad for result in results) else 0
 
 
-def _matches(row: Benchmark, pattern: str | None) -> bool:
-    return pattern is None or pattern in row.name or fnmatch.fnmatchcase(row.name, pattern)
+def _chosen(rows: Sequence[Benchmark], pattern: str | None) -> list[Benchmark]:
+    """The row of that name; else those whose name contains or matches the pattern."""
+    if pattern is None:
+        return list(rows)
+    named = [row for row in rows if row.name == pattern]
+    return named or [row for row in rows if pattern in row.name or fnmatch.fnmatchcase(row.name, pattern)]
 
 
 def _measured(row: Benchmark, workspace: Workspace, rounds: int) -> Result:
@@ -83,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Measures every promise of speed and size against its baseline.",
     )
     parser.add_argument(
-        "--only", metavar="PATTERN", help="rows whose name contains this, or matches it with *"
+        "--only", metavar="PATTERN", help="the row of this name, or those whose name contains or matches it"
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of a row (default: %(default)s)")
     parser.add_argument(

@@ -39,7 +39,8 @@ VALUE_BYTES = 200
 
 _AGENTS_MAX = 1000
 _AGAIN_PER_COMMIT = 100
-_IN_FLIGHT = 4096
+_IN_FLIGHT = 2048
+_TIMEOUT_S = 600.0  # a machine that is busy with other things is no reason to give up
 _SEED = 20
 
 
@@ -78,19 +79,22 @@ class Crowd:
         def write(name: RecordKey) -> Write:
             return Write(name, encode({"step": 1, "ok": True, "text": values.excerpt(VALUE_BYTES - 31)}))
 
+        def commit(*writes: Write) -> Commit:
+            return Commit(values.txn_id(), writes, timeout_s=_TIMEOUT_S)
+
         crowd, events = self.records, self.one_agent_events
         done = 0
         for event in range(max(events, 1)):
             for number in range(done, until := crowd * (event + 1) // max(events, 1)):
-                yield Commit(values.txn_id(), (write(self.name(number)),))
+                yield commit(write(self.name(number)))
             done = until
             if events:
                 own = RecordKey(DEFAULT_NAMESPACE, ONE_AGENT, f"step-{event:06d}")
-                yield Commit(values.txn_id(), (write(own),))
+                yield commit(write(own))
         again = self.written_again()
         for start in range(0, len(again), _AGAIN_PER_COMMIT):
             numbers = again[start : start + _AGAIN_PER_COMMIT]
-            yield Commit(values.txn_id(), tuple([write(self.name(number)) for number in numbers]))
+            yield commit(*[write(self.name(number)) for number in numbers])
 
     def build(self, path: Path) -> None:
         """Writes the store at a path, in a process that is killed when everything is acknowledged.
@@ -117,9 +121,10 @@ class Crowd:
         """
         path = workspace.cache / f"crowd-{self.records}-{self._fingerprint()}"
         if not path.exists():
+            workspace.cache.mkdir(parents=True, exist_ok=True)
+            for outdated in workspace.cache.glob(f"crowd-{self.records}-*"):
+                shutil.rmtree(outdated)
             fresh = path.with_suffix(".new")
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.parent.mkdir(parents=True, exist_ok=True)
             began = time.perf_counter()
             print(f"  building a store of {self.records:,} records ...", file=sys.stderr, flush=True)
             self.build(fresh)
