@@ -153,10 +153,9 @@ def step(state: State, commit: Commit, now_us: int) -> Event | Committed:
         )
     if commit.txn_id in state.asked:
         return _repeated(state, commit)
-    if commit.made_at_ts > state.commit_ts:
-        raise InvalidArgumentError(
-            f"made_at_ts is {commit.made_at_ts}; the newest commit is {state.commit_ts}"
-        )
+    for what, at in (("made_at_ts", commit.made_at_ts), ("read_ts", commit.read_ts or 0)):
+        if at > state.commit_ts:
+            raise InvalidArgumentError(f"{what} is {at}; the newest commit is {state.commit_ts}")
     if commit.operations:
         _check_read_set(state, commit)
     for precondition in commit.preconditions:
@@ -181,8 +180,6 @@ def _repeated(state: State, commit: Commit) -> Committed:
 def _check_read_set(state: State, commit: Commit) -> None:
     if commit.read_ts is None:
         return
-    if commit.read_ts > state.commit_ts:
-        raise InvalidArgumentError(f"read_ts is {commit.read_ts}; the newest commit is {state.commit_ts}")
     changed: list[tuple[RecordKey | KeyRange, int]] = []
     for key in commit.reads:
         newest = state.entry(key, state.commit_ts).commit_ts

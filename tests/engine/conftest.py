@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("statehouse.testing.contracts")
 
 R = TypeVar("R")
+QUICK_BYTES_MIN = 2 * 1024**3
 Open = Callable[["Limits", "Clock | None"], "Engine"]
 
 
@@ -105,10 +109,26 @@ def rocks_store(path: Path) -> Open:
     return opened
 
 
+@pytest.fixture
+def quick_path(tmp_path: Path) -> Iterator[Path]:
+    """A directory in memory where the machine has one.
+
+    What the contract says does not depend on the disk, and most of its time would be spent waiting for one.
+    """
+    memory = Path("/dev/shm")
+    if not (
+        memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > QUICK_BYTES_MIN
+    ):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="statehouse-", dir=memory) as path:
+        yield Path(path)
+
+
 @pytest.fixture(params=["reference", "memory", "memory, submitted", "rocksdb"])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
+def home(request: pytest.FixtureRequest, quick_path: Path) -> Iterator[Home]:
     """A place to open engines in."""
-    paths = (tmp_path / f"store-{number}" for number in range(1000))
+    paths = (quick_path / f"store-{number}" for number in range(1000))
 
     def fresh() -> Open:
         match request.param:

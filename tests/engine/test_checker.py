@@ -25,7 +25,7 @@ def _operation(key: RecordKey, version: int, payload: Payload | None) -> Operati
     return Operation(*key, "delete" if payload is None else "write", version, payload)
 
 
-# One after the other: a and b are written (t1, at 10 to 20), a again (t2, 30 to 40), a is deleted (t3, 50 to 60).
+# One after the other: a and b are written (10 to 20), a again (30 to 40), a is deleted (50 to 60).
 LOG = (
     Event(
         "t1", 1, 100, Origin(run_id="r", attributes={"": "x"}), (_operation(A, 1, ONE), _operation(B, 1, TWO))

@@ -11,7 +11,7 @@ import pytest
 from statehouse.errors import InvalidArgumentError, StoreChangedError
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.limits import Limits
-from statehouse.protocol.replies import AgentPage, CheckPage, Entry, NamespacePage, Page
+from statehouse.protocol.replies import Entry
 from statehouse.protocol.requests import Check, History, ListAgents, ListNamespaces, Request, Scan
 from statehouse.protocol.values import encode
 from statehouse.testing.contracts.engine_phrases import (
@@ -234,7 +234,7 @@ def _cursors(engine: Engine) -> dict[str, tuple[Request[Any], str]]:
         write(name("a", AGENT, "other")),
     )
     put(engine, "a")
-    asked: dict[str, Scan | History | ListAgents | ListNamespaces | Check] = {
+    asked: dict[str, Request[Any]] = {
         "scan": scan(limit=1),
         "history": History(name("a"), limit=1),
         "agents": ListAgents(NAMESPACE, limit=1),
@@ -243,7 +243,7 @@ def _cursors(engine: Engine) -> dict[str, tuple[Request[Any], str]]:
     }
     found: dict[str, tuple[Request[Any], str]] = {}
     for what, request in asked.items():
-        page: Page | AgentPage | NamespacePage | CheckPage = engine.execute(request)
+        page = engine.execute(request)
         assert page.cursor is not None, what
         found[what] = (request, page.cursor)
     return found
@@ -268,15 +268,14 @@ class CursorsContract:
         further: Request[Any] = replace(request, cursor=cursor)  # type: ignore[call-arg]
         assert engine.execute(further) != engine.execute(request)
 
-    @pytest.mark.parametrize("of", ["scan", "history", "agents", "namespaces", "check"])
     @pytest.mark.parametrize("to", ["scan", "history", "agents", "namespaces", "check"])
-    def test_a_cursor_of_another_kind_of_request_is_refused(self, engine: Engine, of: str, to: str) -> None:
+    def test_a_cursor_of_another_kind_of_request_is_refused(self, engine: Engine, to: str) -> None:
         """G8."""
-        if of == to:
-            return
         cursors = _cursors(engine)
-        with pytest.raises(InvalidArgumentError):
-            engine.execute(replace(cursors[to][0], cursor=cursors[of][1]))  # type: ignore[call-arg]
+        request, _ = cursors.pop(to)
+        for _, cursor in cursors.values():
+            with pytest.raises(InvalidArgumentError):
+                engine.execute(replace(request, cursor=cursor))  # type: ignore[call-arg]
 
     @pytest.mark.parametrize("other", OTHER_SCANS.values(), ids=OTHER_SCANS.keys())
     def test_a_cursor_of_another_scan_is_refused(self, engine: Engine, other: Callable[[], Scan]) -> None:
@@ -287,7 +286,7 @@ class CursorsContract:
 
     def test_a_cursor_of_another_history_is_refused(self, engine: Engine) -> None:
         """G8."""
-        request, cursor = _cursors(engine)["history"]
+        _, cursor = _cursors(engine)["history"]
         for other in (History(name("b")), History(name("a", "critic")), History(name("a"), reverse=True)):
             with pytest.raises(InvalidArgumentError):
                 engine.execute(replace(other, cursor=cursor))
@@ -300,7 +299,9 @@ class CursorsContract:
 
     @pytest.mark.parametrize("what", ["scan", "history", "agents", "namespaces", "check"])
     @pytest.mark.parametrize(
-        "garbage", ["", "x", "AAAA", "=", "é", "\x00", "🗝" * 50, "A" * 100_000, "....", 7, b"AAAA", True]
+        "garbage",
+        ["", "x", "AAAA", "=", "é", "\x00", "🗝🗝", "A" * 10_000, "....", 7, b"AAAA", True],
+        ids=lambda wrong: f"{wrong!r:.12}",
     )
     def test_garbage_is_refused(self, engine: Engine, what: str, garbage: Any) -> None:
         """G8."""
