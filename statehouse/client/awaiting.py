@@ -13,6 +13,7 @@ from statehouse.client.commits import begun_too_late, dropped, out_of_time
 from statehouse.client.connection import Connected, Connection, connection_of
 from statehouse.client.pages import Pages
 from statehouse.client.streams import AsyncStream
+from statehouse.errors import EngineError
 from statehouse.protocol.engine import Engine, Flow
 from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import (
@@ -53,6 +54,8 @@ async def run(over: Connected | Connection | Engine, flow: Flow[T]) -> T:
         while True:
             try:
                 reply = await _answer(connection, asked)
+            except EngineError as error:
+                asked = flow.throw(connection.why(error))
             except BaseException as error:  # noqa: BLE001 - the flow decides; what it does not catch comes out of it
                 asked = flow.throw(error)
             else:
@@ -88,7 +91,7 @@ async def _answer(connection: Connection, asked: Request[Any] | Future[Any]) -> 
         await _settled(future, connection=connection)
     finally:
         future.cancel()
-    if not future.done() or future.cancelled():
+    if connection.closed:
         connection.check_open()
     return future.result()
 

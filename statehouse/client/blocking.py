@@ -14,6 +14,7 @@ from statehouse.client.commits import begun_too_late, dropped, out_of_time
 from statehouse.client.connection import Connected, Connection, connection_of
 from statehouse.client.pages import Pages
 from statehouse.client.streams import Stream
+from statehouse.errors import EngineError
 from statehouse.protocol.engine import Engine, Flow
 from statehouse.protocol.replies import Committed, EventPage
 from statehouse.protocol.requests import Commit, Replay, Request
@@ -39,6 +40,8 @@ def run(over: Connected | Connection | Engine, flow: Flow[T]) -> T:
         while True:
             try:
                 reply = _answer(connection, asked)
+            except EngineError as error:
+                asked = flow.throw(connection.why(error))
             except BaseException as error:  # noqa: BLE001 - the flow decides; what it does not catch comes out of it
                 asked = flow.throw(error)
             else:
@@ -104,6 +107,6 @@ def _follow(connection: Connection, request: Replay) -> EventPage:
     finally:
         connection.forget(wake)
         future.cancel()
-    if not future.done() or future.cancelled():
+    if connection.closed:
         connection.check_open()
     return future.result()

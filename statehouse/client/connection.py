@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 from statehouse.client.arguments import check_timeout
-from statehouse.errors import EngineError, ForkedProcessError, InvalidArgumentError, StatehouseError
+from statehouse.errors import EngineError, ForkedProcessError, InvalidArgumentError
 from statehouse.protocol.engine import Engine, Flow
 from statehouse.protocol.limits import DEFAULT_LIMITS, Limits
 from statehouse.protocol.replies import StoreStatus
@@ -58,9 +58,8 @@ class Seen:
 class _Refusing:
     """An engine that answers every request with one error."""
 
-    def __init__(self, error: type[StatehouseError], message: str) -> None:
+    def __init__(self, error: EngineError) -> None:
         self._error = error
-        self._message = message
 
     def execute(self, request: Request[R]) -> R:
         self._refuse()
@@ -72,7 +71,12 @@ class _Refusing:
         """There is nothing to close."""
 
     def _refuse(self) -> NoReturn:
-        raise self._error(self._message)
+        # A new one each time: a raised error collects the traceback of whoever raised it.
+        raise type(self._error)(self._error.message)
+
+
+def _closed(url: str) -> HandleClosedError:
+    return HandleClosedError(f"this handle on {url} is closed; open another with Statehouse(...)")
 
 
 class Connection:
@@ -123,6 +127,10 @@ class Connection:
         if isinstance(self.engine, _Refusing):
             self.engine.execute(Status())
 
+    def why(self, error: EngineError) -> EngineError:
+        """Gives the reason behind an error: that this handle was closed meanwhile, or the error itself."""
+        return _closed(self.url) if self.closed and not isinstance(error, ForkedProcessError) else error
+
     def close(self) -> None:
         """Ends what follows, and gives up the engine; the last handle on a home closes it. Idempotent."""
         with self._lock:
@@ -131,10 +139,7 @@ class Connection:
             self.closed = True
             watchers = tuple(self._watchers)
             if not isinstance(self.engine, _Refusing):
-                self.engine = _Refusing(
-                    HandleClosedError,
-                    f"this handle on {self.url} is closed; open another with Statehouse(...)",
-                )
+                self.engine = _Refusing(_closed(self.url))
         for wake in watchers:
             wake()
         if self._release is not None:
@@ -157,9 +162,10 @@ class Connection:
         """In a forked child: every further call is refused, and nothing of the parent's is touched."""
         self._lock = threading.Lock()
         self.engine = _Refusing(
-            ForkedProcessError,
-            f"this handle on {self.url} was opened before os.fork (process {os.getpid()} is the child); "
-            "open one in the child",
+            ForkedProcessError(
+                f"this handle on {self.url} was opened before os.fork (process {os.getpid()} is the child); "
+                "open one in the child"
+            )
         )
 
     def refresh(self) -> Flow[None]:
@@ -197,6 +203,12 @@ def connection_of(over: Connected | Connection | Engine) -> Connection:
 
 _live: weakref.WeakSet[Connection] = weakref.WeakSet()
 _live_lock = threading.Lock()
+
+
+def live_connections() -> list[Connection]:
+    """Every connection of this process that somebody still holds."""
+    with _live_lock:
+        return list(_live)
 
 
 def _after_fork_in_child() -> None:

@@ -6,7 +6,9 @@
 * I3. A lease that the garbage collector ends is closed by a thread of ours: the collector may run in any
   thread, the engine's own writer too, and at any moment, inside our locks too.
 * I4. In a forked child the registry is empty and has fresh locks. What the parent opened is leaked there,
-  never closed: closing it has destroyed a parent's data (see ``RELIABILITY``: fork).
+  never closed: closing it can destroy the parent's data.
+* I5. A child of a process that had a directory open cannot open any: RocksDB's threads were not forked, and
+  its first flush would wait for them for ever.
 """
 
 from __future__ import annotations
@@ -20,15 +22,23 @@ import weakref
 from contextlib import ExitStack
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
-from statehouse.client.connection import Connection, Seen
+from statehouse.client.connection import Connection, Seen, live_connections
 from statehouse.client.url import Address
-from statehouse.errors import ConnectionError, EngineError, InvalidArgumentError
+from statehouse.errors import (
+    ConnectionError,
+    DirectoryLockedError,
+    EngineError,
+    ForkedProcessError,
+    InvalidArgumentError,
+)
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.requests import Status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from statehouse.storage import Store
 
 Durability = Literal["sync", "none"]
@@ -100,6 +110,8 @@ class _Registry:
         self.homes: dict[tuple[str, str], _Home] = {}
         self.dropped: SimpleQueue[Lease] = SimpleQueue()
         self.closer: threading.Thread | None = None
+        self.loaded_rocksdb = False
+        self.parent_loaded_rocksdb = False
 
 
 _registry = _Registry()
@@ -208,16 +220,37 @@ def _store(address: Address, *, read_only: bool) -> Store:
         if read_only:
             raise InvalidArgumentError(f"{address.url} cannot be opened read-only: only a directory can")
         return MemoryStore()
-    from pathlib import Path  # noqa: PLC0415 - slow to load
+    from pathlib import Path  # noqa: PLC0415 - a third of what `import statehouse` would take
 
     from statehouse.storage.rocksdb import RocksStore  # noqa: PLC0415 - loads RocksDB, 10 MB of it
 
     path = Path(address.where)
+    if _registry.parent_loaded_rocksdb:
+        _refuse_forked(path)
+    _registry.loaded_rocksdb = True
     if path.exists() and not path.is_dir():
         raise InvalidArgumentError(f"{address.url} is a file; a store is a directory")
     if read_only and not path.is_dir():
         raise InvalidArgumentError(f"{address.url} does not exist, so it cannot be opened read-only")
     return RocksStore.open(path, read_only=read_only)
+
+
+def _refuse_forked(path: Path) -> NoReturn:
+    """I5."""
+    from statehouse.storage.directory import DataDirectory  # noqa: PLC0415 - loaded only where it is used
+
+    advice = "start workers by 'spawn' or 'forkserver' (multiprocessing), or open directories after the fork"
+    holder = DataDirectory(path).holder()
+    if holder:
+        raise DirectoryLockedError(
+            f"{str(path)!r} is open in process {holder['pid']} ({holder.get('command', '')}); {advice}",
+            path=str(path),
+            holder=holder,
+        )
+    raise ForkedProcessError(
+        f"{str(path)!r} cannot be opened in process {os.getpid()}, which was forked from one that had a "
+        f"directory open: RocksDB does not survive a fork; {advice}"
+    )
 
 
 def _close_locked(home: _Home) -> None:
@@ -244,10 +277,13 @@ def _close_dropped(dropped: SimpleQueue[Lease]) -> None:
 
 
 def _close_all() -> None:
-    # A home that cannot be closed must not keep the others from it.
+    # Handles first, so that who follows a store sees its end and no error; then whatever is still open. One
+    # that cannot be closed must not keep the others from it.
     with ExitStack() as stack:
         for home in list(_registry.homes.values()):
             stack.callback(_close, home)
+        for connection in live_connections():
+            stack.callback(connection.close)
 
 
 def _close(home: _Home) -> None:
@@ -258,8 +294,10 @@ def _close(home: _Home) -> None:
 
 def _after_fork_in_child() -> None:
     global _registry  # noqa: PLW0603 - I4: the child starts with nothing
-    _leaked.append(_registry)
+    parent = _registry
+    _leaked.append(parent)
     _registry = _Registry()
+    _registry.parent_loaded_rocksdb = parent.loaded_rocksdb or parent.parent_loaded_rocksdb
 
 
 atexit.register(_close_all)

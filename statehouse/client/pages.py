@@ -179,6 +179,7 @@ class ReplayPages:
         self._follow = bool(follow)
         self._payloads = bool(payloads)
         self._wait_s = 0.0
+        self._begun = False
         self._ended = to_ts is not None and to_ts < from_ts
 
     def next(self) -> Flow[Sequence[Event] | None]:
@@ -198,9 +199,10 @@ class ReplayPages:
         try:
             page: EventPage = yield request
         except HandleClosedError:
-            if self._wait_s:
+            if self._follow and self._begun:
                 return None
             raise
+        self._begun = True
         self._position = page.through_commit_ts + 1
         if self._follow:
             # What is there already is read without waiting, which costs a thread's attention.

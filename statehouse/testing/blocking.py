@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
-from inspect import isasyncgen, iscoroutine
+from inspect import iscoroutine
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -81,7 +81,7 @@ class _Blocking:
             return _Blocking(value, self._loop)
         if iscoroutine(value):
             return self._blocking(self._loop.call(value))
-        if isasyncgen(value):
+        if isinstance(value, AsyncGenerator):
             return self._iterate(value)
         if callable(value):
             return lambda *args, **named: self._blocking(value(*args, **named))

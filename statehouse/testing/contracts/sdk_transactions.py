@@ -39,9 +39,9 @@ class SdkTransactionContract:
 
     def test_leaving_the_block_by_an_exception_applies_nothing(self, sh: Statehouse) -> None:
         """G1."""
-        with pytest.raises(KeyError), sh.agent("a").transaction() as tx:
-            tx.write("k", 1)
-            raise KeyError
+        tx = sh.agent("a").transaction()
+        with pytest.raises(KeyError, match="from inside"), tx:
+            _write_and_raise(tx)
         assert (tx.commit_ts, sh.list_keys(agent_id="a")) == (None, [])
 
     def test_commit_gives_the_commit_ts(self, sh: Statehouse) -> None:
@@ -75,7 +75,7 @@ class SdkTransactionContract:
             lambda: tx.get_state("k"),
             lambda: tx.get_many(["k"]),
             tx.list_keys,
-            lambda: tx.scan_prefix(),
+            tx.scan_prefix,
             tx.commit,
         ):
             with pytest.raises(TransactionClosedError, match=tx.txn_id):
@@ -300,9 +300,9 @@ class SdkIsolationContract:
         agent.write("k", 3, if_commit_ts=ts + 1)
         agent.delete("k", if_version=3)
         agent.write("k", 5, if_commit_ts=0)
-        for wrong in ({"if_version": 0}, {"if_version": 4}, {"if_commit_ts": 1}):
+        for version, commit_ts in ((0, None), (4, None), (None, 1)):
             with pytest.raises(PreconditionFailedError) as caught:
-                agent.write("k", 6, **wrong)
+                agent.write("k", 6, if_version=version, if_commit_ts=commit_ts)
             assert (caught.value.version, caught.value.commit_ts) == (5, 5)
         assert agent.get_state("k").value == 5
 
@@ -412,6 +412,11 @@ class SdkTransactContract:
             for each in done:
                 each.result()
         assert sh.get_state("n", agent_id="a").value == 24
+
+
+def _write_and_raise(tx: Transaction) -> None:
+    tx.write("k", 1)
+    raise KeyError("from inside")
 
 
 Read = Callable[[Transaction], object]

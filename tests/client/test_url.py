@@ -1,0 +1,119 @@
+"""What a URL means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from statehouse import ConnectionError, InvalidArgumentError, Statehouse
+from statehouse.client.url import Address, parse
+
+BAD: list[Any] = [
+    "",
+    "x",
+    "file:",
+    "file://",
+    "file://host/x",
+    "file:a\0b",
+    "host:0",
+    "host:65536",
+    "host:port",
+]
+BAD += ["memory:a/b", "memory:\n", "memory:" + "x" * 129, "http://host:1", "unix:", "statehouse://"]
+BAD += [7, b"file:x", ["x"]]
+
+
+@pytest.mark.parametrize(
+    "url", ["file:data", "file:./data", "file:sub/../data", Path("data"), Path("./data")]
+)
+def test_spellings_of_one_directory_are_one_address(
+    url: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    address = parse(url)
+    assert (address.kind, address.where) == ("file", str((tmp_path / "data").resolve()))
+
+
+def test_a_link_to_a_directory_is_that_directory(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert parse(tmp_path / "link").where == parse(tmp_path / "real").where
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "per%20cent", "ümlaut"])
+def test_a_path_as_a_uri_comes_back(name: str, tmp_path: Path) -> None:
+    assert parse((tmp_path / name).as_uri()).where == str((tmp_path / name).resolve())
+
+
+def test_localhost_is_this_machine(tmp_path: Path) -> None:
+    assert parse(f"file://localhost{tmp_path}").where == str(tmp_path.resolve())
+
+
+def test_a_home_directory_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert parse("file:~/data").where == str((tmp_path / "data").resolve())
+
+
+@pytest.mark.parametrize("url,where", [("memory:", ""), ("memory:shared", "shared"), ("memory:7", "7")])
+def test_memory(url: str, where: str) -> None:
+    assert parse(url) == Address("memory", where, url)
+
+
+@pytest.mark.parametrize(
+    "url,where",
+    [
+        ("localhost:50051", "localhost:50051"),
+        ("statehouse://db.example:7", "db.example:7"),
+        ("statehouse://db.example:7/", "db.example:7"),
+        ("statehouse://db.example", "db.example:50051"),
+        ("[::1]:50051", "[::1]:50051"),
+        ("unix:/run/statehouse.sock", "unix:/run/statehouse.sock"),
+    ],
+)
+def test_daemons(url: str, where: str) -> None:
+    assert parse(url) == Address("remote", where, url)
+
+
+def test_no_url_is_the_environment_or_the_local_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATEHOUSE_URL", "memory:env")
+    assert parse(None).where == "env"
+    for nothing in ("", None):
+        if nothing is None:
+            monkeypatch.delenv("STATEHOUSE_URL")
+        else:
+            monkeypatch.setenv("STATEHOUSE_URL", nothing)
+        assert parse(None).where == "localhost:50051"
+
+
+@pytest.mark.parametrize("url", BAD)
+def test_anything_else_is_refused(url: Any) -> None:
+    with pytest.raises(InvalidArgumentError):
+        parse(url)
+
+
+def test_a_bare_path_is_told_what_to_write() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"did you mean file:\./data \?"):
+        parse("./data")
+
+
+def test_a_daemon_that_does_not_exist_yet_says_so() -> None:
+    with pytest.raises(ConnectionError, match="next release") as caught:
+        Statehouse("localhost:50051")
+    assert caught.value.url == "localhost:50051"
+
+
+def test_a_file_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InvalidArgumentError, match="is a file"):
+        Statehouse(tmp_path / "file")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permission bits are POSIX")
+def test_reading_only_needs_a_directory_that_is_there(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match="does not exist"):
+        Statehouse(tmp_path / "none", read_only=True)
+    assert not (tmp_path / "none").exists()
