@@ -8,6 +8,7 @@ Everything that is told is also checked; the exit code is 1 if any of it does no
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ from statehouse import Statehouse  # noqa: E402
 
 QUESTION: Final = "How do I parse an ISO date and add 3 days?"
 RUN_ID: Final = "demo"
+_STEP: Final = re.compile(r"@[0-9]+ +step ")
 _PACE_SECONDS: Final = 0.3
 _PATIENCE_SECONDS: Final = 120
 
@@ -134,7 +136,7 @@ def _ask_and_kill(stage: Stage, question: str, kill_after: int) -> int:
         try:
             for line in agent.stdout:
                 print(f"    {line}", end="", flush=True)
-                steps += line.startswith("@")
+                steps += _STEP.match(line) is not None
                 if steps == kill_after:
                     agent.kill()
                     break

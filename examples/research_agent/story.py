@@ -69,7 +69,7 @@ def note_lines(notes: Iterable[dict[str, Any]]) -> Iterator[str]:
 def wrapped(text: str) -> str:
     """Gives a text with its long lines folded, each under its own indent."""
     lines: list[str] = []
-    for line in text.splitlines():
+    for line in map(_printable, text.splitlines()):
         indent = " " * (len(line) - len(line.lstrip()))
         lines.extend(
             [line]
@@ -79,5 +79,15 @@ def wrapped(text: str) -> str:
     return "\n".join(lines)
 
 
+def _printable(line: str) -> str:
+    # What a model says may hold characters that would move a terminal's cursor or reverse its text.
+    return (
+        line
+        if line.isprintable()
+        else "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+    )
+
+
 def _short(text: str, width: int) -> str:
+    text = _printable(" ".join(text.split()))
     return text if len(text) <= width else text[: width - 1] + "…"

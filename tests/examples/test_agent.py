@@ -236,6 +236,10 @@ def test_a_malformed_run_id_is_refused(agent: Agent, run_id: str) -> None:
         RunLog(agent, run_id)
 
 
+def test_what_would_move_a_terminal_s_cursor_is_not_printed() -> None:
+    assert wrapped("a\x1b[2Jb\u202ec\nd") == "a\ufffd[2Jb\ufffdc\nd"
+
+
 def test_wrapping_keeps_every_word_and_each_indent() -> None:
     text = "  " + "word " * 60 + "\n\n    code = 1"
     assert wrapped(text).split() == text.split()
