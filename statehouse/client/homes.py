@@ -125,6 +125,7 @@ def connect(address: Address, options: Options, *, timeout: float) -> Connection
     Raises:
         InvalidArgumentError: The options contradict those it is open with, or are none.
         ConnectionError: The address is a daemon's.
+        NotFoundError: To be read only, and there is no store.
         DirectoryLockedError: Another process has the directory.
         FormatVersionError: It was written by a newer Statehouse.
         CorruptionError: What is on disk is not what was written.
@@ -228,10 +229,6 @@ def _store(address: Address, *, read_only: bool) -> Store:
     if _registry.parent_loaded_rocksdb:
         _refuse_forked(path)
     _registry.loaded_rocksdb = True
-    if path.exists() and not path.is_dir():
-        raise InvalidArgumentError(f"{address.url} is a file; a store is a directory")
-    if read_only and not path.is_dir():
-        raise InvalidArgumentError(f"{address.url} does not exist, so it cannot be opened read-only")
     return RocksStore.open(path, read_only=read_only)
 
 

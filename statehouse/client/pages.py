@@ -224,6 +224,19 @@ class ReplayPages:
         self._ended = self._to_ts is not None and self._to_ts < max(self._position, 1)
 
 
+def scope(default: str, namespace: str | None, whole_store: bool) -> str | None:
+    """Gives the namespace to replay; None for all.
+
+    Raises:
+        InvalidArgumentError: One namespace and the whole store are asked for.
+    """
+    if not whole_store:
+        return default if namespace is None else namespace
+    if namespace is not None:
+        raise InvalidArgumentError("give a namespace or whole_store=True, not both")
+    return None
+
+
 class FoundPages:
     """The events of one trace, span, run or transaction, in commit order."""
 

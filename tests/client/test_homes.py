@@ -366,3 +366,21 @@ def test_an_async_handle_opens_and_closes_its_own(tmp_path: Path) -> None:
 
     assert asyncio.run(main()) == 1
     assert not homes._registry.homes
+
+
+def test_another_process_may_read_only(tmp_path: Path) -> None:
+    with Statehouse(tmp_path) as sh:
+        sh.write("k", 1, agent_id="a")
+        out = run(
+            """
+            import statehouse, sys
+            with statehouse.Statehouse("file:" + sys.argv[1], read_only=True) as sh:
+                print(sh.get_state("k", agent_id="a").value, sh.status().state)
+                try:
+                    sh.write("k", 2, agent_id="a")
+                except statehouse.RefusingWritesError as error:
+                    print(type(error).__name__)
+            """,
+            tmp_path,
+        )
+    assert out.split() == ["1", "read_only", "RefusingWritesError"]

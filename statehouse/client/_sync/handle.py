@@ -69,6 +69,7 @@ class Statehouse:
     Raises:
         InvalidArgumentError: A malformed argument, or one that contradicts another handle's in this process.
         ConnectionError: There is no daemon at the URL.
+        NotFoundError: `read_only`, and there is no store.
         DirectoryLockedError: Another process has the directory.
         FormatVersionError: The directory was written by a newer Statehouse.
         CorruptionError: What is on disk is not what was written.
@@ -177,8 +178,8 @@ class Statehouse:
             namespace: The namespace of keys that name none; None for the handle's.
             timeout: Seconds until it must be committed; None for the handle's.
             origin: Who asks and why; None for the current origin.
-            txn_id: An id of your own, to find out after a crash what became of it (`lookup_txn`); None makes
-                one.
+            txn_id: An id of your own, to find out after a crash what became of it (`lookup_txn`), remembered
+                for 24 hours at least; None makes one.
 
         Raises:
             InvalidArgumentError: A malformed argument.
@@ -430,7 +431,7 @@ class Statehouse:
         Args:
             agent_id: Only what was done to this agent; None for the whole namespace.
             namespace: None for the handle's.
-            whole_store: Every namespace.
+            whole_store: Every namespace; instead of `namespace`.
             from_ts: The first commit_ts, inclusive. To resume, the last event's + 1.
             to_ts: The last commit_ts, inclusive; None for the newest.
             from_time: Instead of `from_ts`: the first commit at or after this time.
@@ -446,7 +447,7 @@ class Statehouse:
         return iterate(
             self,
             pages.ReplayPages(
-                None if whole_store and namespace is None else self._in(namespace),
+                pages.scope(self.namespace, namespace, whole_store),
                 agent_id,
                 from_ts=from_ts,
                 to_ts=to_ts,
@@ -479,7 +480,7 @@ class Statehouse:
             StatehouseError: As `replay` does.
         """
         events = pages.ReplayPages(
-            None if whole_store and namespace is None else self._in(namespace),
+            pages.scope(self.namespace, namespace, whole_store),
             agent_id,
             from_ts=from_ts,
             to_ts=to_ts,

@@ -186,7 +186,9 @@ class SdkHostileContract:
     @pytest.mark.parametrize("good", [0.001, 3600, 1])
     def test_timeouts_at_the_limits(self, sh: Statehouse, good: float) -> None:
         """Both ends are allowed."""
-        assert sh.transaction(timeout=good).commit() == 1
+        tx = sh.agent("a").transaction(timeout=good)
+        tx.write("k", 1)
+        tx.abort()
 
     def test_a_commit_ts_that_is_not_there_yet(self, sh: Statehouse) -> None:
         """G6: the error names the newest."""
@@ -213,6 +215,7 @@ class SdkHostileContract:
             lambda: sh.replay(to_ts=1, to_time=now),
             lambda: sh.replay(follow=True, to_time=now),
             lambda: sh.replay(agent_id="a", whole_store=True),
+            lambda: sh.replay(namespace="default", whole_store=True),
             lambda: sh.replay(from_time=now.replace(tzinfo=None)),
             lambda: sh.replay(to_time=7),  # type: ignore[arg-type]
             sh.find_events,
