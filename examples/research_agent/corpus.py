@@ -77,8 +77,13 @@ def read_corpus(root: Path) -> list[Doc]:
     for path in source_files(root):
         module = module_name(path.relative_to(root))
         source = path.read_text(encoding="utf-8", errors="replace")
+        try:
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError):
+            # Somebody's edit of their own library must not silence the rest of it.
+            continue
         # Packages say by their imports which names of their inner modules are public.
-        reading = _ModuleReader(module, path.relative_to(root).as_posix(), ast.parse(source))
+        reading = _ModuleReader(module, path.relative_to(root).as_posix(), tree)
         public.update(reading.exports(is_package=path.name == "__init__.py"))
         for doc in reading.docs():
             found.setdefault(doc.name, doc)

@@ -119,6 +119,12 @@ def test_building_the_library_imports_no_other_module_of_it(tmp_path: Path) -> N
     assert ran.stdout == "[]\n"
 
 
+def test_a_file_that_is_not_python_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "bisect.py").write_text("def f(:")
+    (tmp_path / "wave.py").write_text('"""Waves."""')
+    assert [doc.name for doc in read_corpus(tmp_path)] == ["wave"]
+
+
 @pytest.fixture
 def small_root(tmp_path: Path) -> Path:
     root = tmp_path / "root"
