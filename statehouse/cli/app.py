@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from statehouse.cli import diffing, events, program, reading, store, writing
+from statehouse.cli import diffing, events, inventory, program, reading, store, writing
 from statehouse.cli.command import Section, command_rows
 from statehouse.cli.exits import Exit, Refusal, exit_of
 from statehouse.cli.show import complain, note
@@ -25,7 +25,7 @@ _SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Read": (reading.get, reading.keys, reading.scan, reading.history, reading.state, diffing.diff),
     "Write": (writing.put, writing.delete),
     "What happened": (events.replay, events.find),
-    "What there is": (reading.agents, reading.namespaces, store.store),
+    "What there is": (inventory.agents, inventory.namespaces, store.store),
     "Whether it works": (program.health, program.version),
 }
 

@@ -154,6 +154,8 @@ class DumpSource:
         """The lines of the events; checks the trailer when it comes."""
         count = 0
         for line in self._file:
+            if not line.endswith(b"\n"):
+                break
             if line.startswith(_TRAILER):
                 self._check_trailer(line, count)
                 if self._file.read(1):
@@ -249,8 +251,8 @@ class DumpSource:
             before = next(iter(sh.replay(whole_store=True, from_ts=self.from_ts - 1, to_ts=self.from_ts - 1)))
             if before.txn_id != self.after_txn_id:
                 raise AlreadyExistsError(
-                    f"{self.name} goes on after transaction {self.after_txn_id}, but the store has transaction "
-                    f"{before.txn_id} there: it has other history; load into a new directory"
+                    f"{self.name} goes on after transaction {self.after_txn_id}, but the store has "
+                    f"transaction {before.txn_id} there: it has other history; load into a new directory"
                 )
 
     def _check_same(self, event: Event, stored: Event) -> None:
@@ -307,8 +309,8 @@ class _Sender:
             committed = future.result()
             if committed.commit_ts != commit_ts:
                 raise AlreadyExistsError(
-                    f"commit_ts {commit_ts} of the dump became {committed.commit_ts}: somebody else writes to "
-                    "the store, which has other history now; load into a new directory"
+                    f"commit_ts {commit_ts} of the dump became {committed.commit_ts}: somebody else writes "
+                    "to the store, which has other history now; load into a new directory"
                 )
             self._seen = commit_ts
         self._sent, self._size = [], 0

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from statehouse.cli.exits import Exit, Refusal
 from statehouse.cli.show import note
 from statehouse.errors import NotFoundError
+from statehouse.protocol.names import DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
     from statehouse import Statehouse
@@ -73,7 +74,7 @@ def reading(settings: Settings) -> Iterator[Reader]:
             note(f"{shown_holder(holder)} has the store open; this reads what it has committed so far")
     with Statehouse(
         address.url,
-        namespace=settings.namespace or "default",
+        namespace=DEFAULT_NAMESPACE if settings.namespace is None else settings.namespace,
         timeout=settings.timeout,
         read_only=read_only,
     ) as sh:
@@ -108,7 +109,7 @@ def writing(
             note(f"making a new store in {address.where}")
     with Statehouse(
         address.url,
-        namespace=settings.namespace or "default",
+        namespace=DEFAULT_NAMESPACE if settings.namespace is None else settings.namespace,
         timeout=settings.timeout,
         accept_data_loss=accept_data_loss,
     ) as sh:
@@ -126,8 +127,8 @@ def shown_holder(holder: dict[str, Any]) -> str:
 def _address(settings: Settings) -> Address:
     from statehouse.client.url import URL_VARIABLE, parse
 
-    url = settings.url or os.environ.get(URL_VARIABLE)
-    if not url:
+    url = os.environ.get(URL_VARIABLE) or None if settings.url is None else settings.url
+    if url is None:
         raise Refusal(_NO_URL, Exit.USAGE)
     address = parse(url)
     if address.kind == "remote":
@@ -174,7 +175,8 @@ def _losses(mark: Mark | None, status: StoreStatus) -> Iterator[str]:
         yield f"the high-water mark is that of store {mark.store_id.hex()}: files of two stores are mixed"
     elif mark.commit_ts > status.commit_ts:
         missing = mark.commit_ts - status.commit_ts
+        are = "commits are" if missing > 1 else "commit is"
         yield (
-            f"{missing} acknowledged commit{'s are' if missing > 1 else ' is'} missing: the log ends at commit_ts "
-            f"commit_ts {status.commit_ts}, but {mark.commit_ts} was durable{then}"
+            f"{missing} acknowledged {are} missing: the log ends at commit_ts {status.commit_ts}, but "
+            f"{mark.commit_ts} was durable{then}"
         )

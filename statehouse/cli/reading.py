@@ -1,4 +1,4 @@
-"""Commands that read state: ``get keys scan history state agents namespaces``."""
+"""Commands that read state: ``get keys scan history state``."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from statehouse.cli.show import (
 from statehouse.cli.times import shown_time
 
 if TYPE_CHECKING:
-    from statehouse import AgentCounts, NamespaceCounts, RecordVersion, Statehouse
+    from statehouse import RecordVersion, Statehouse
     from statehouse.protocol.replies import Entry
 
-__all__ = ["agents", "entries", "get", "history", "keys", "namespaces", "pinned", "scan", "state"]
+__all__ = ["entries", "get", "history", "keys", "pinned", "scan", "shown_json_time", "state"]
 
 _LINES_SHOWN = 40
 
@@ -334,78 +334,3 @@ def _show_entry(output: Output, entry: Entry) -> None:
         output.line("  (erased)")
     else:
         output.value(entry.payload, indent=2, lines_max=_LINES_SHOWN)
-
-
-@click.command(cls=Command)
-@at_option
-@click.pass_obj
-def agents(settings: Settings, *, at: int | datetime | None) -> None:
-    """List the agents of the namespace.
-
-    Without a terminal: agent, keys, events, newest commit_ts, separated by tabs.
-    """
-    from statehouse.cli.opening import reading
-
-    columns = (
-        Column("AGENT", "bold", wide=True),
-        Column("KEYS", right=True),
-        Column("EVENTS", right=True),
-        Column("NEWEST COMMIT", right=True),
-    )
-
-    def cells(each: AgentCounts) -> list[str]:
-        return [each.agent_id, str(each.keys), str(each.events), str(each.last_commit_ts)]
-
-    def document(each: AgentCounts) -> dict[str, Any]:
-        return {
-            "namespace": each.namespace,
-            "agent_id": each.agent_id,
-            "keys": each.keys,
-            "events": each.events,
-            "last_commit_ts": each.last_commit_ts,
-        }
-
-    with reading(settings) as reader:
-        found = reader.sh.agents(at=at)
-        others = [] if found else [each.namespace for each in reader.sh.namespaces(at=at)]
-    output = Output(settings)
-    output.rows(columns, found, cells, document)
-    if others and not settings.json:
-        names = ", ".join(others[:5])
-        note(f"namespace {settings.namespace or 'default'!r} has no agents; try -n with one of: {names}")
-
-
-@click.command(cls=Command)
-@at_option
-@click.pass_obj
-def namespaces(settings: Settings, *, at: int | datetime | None) -> None:
-    """List the namespaces of the store.
-
-    Without a terminal: namespace, agents, keys, events, newest commit_ts, separated by tabs.
-    """
-    from statehouse.cli.opening import reading
-
-    columns = (
-        Column("NAMESPACE", "bold", wide=True),
-        Column("AGENTS", right=True),
-        Column("KEYS", right=True),
-        Column("EVENTS", right=True),
-        Column("NEWEST COMMIT", right=True),
-    )
-
-    def cells(each: NamespaceCounts) -> list[str]:
-        numbers = (each.agents, each.keys, each.events, each.last_commit_ts)
-        return [each.namespace, *map(str, numbers)]
-
-    def document(each: NamespaceCounts) -> dict[str, Any]:
-        return {
-            "namespace": each.namespace,
-            "agents": each.agents,
-            "keys": each.keys,
-            "events": each.events,
-            "last_commit_ts": each.last_commit_ts,
-        }
-
-    with reading(settings) as reader:
-        found = reader.sh.namespaces(at=at)
-    Output(settings).rows(columns, found, cells, document)

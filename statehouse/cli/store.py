@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from statehouse.cli.command import Section, Settings
 from statehouse.cli.command import accept_data_loss as accept_data_loss_option
-from statehouse.cli.exits import Exit
+from statehouse.cli.exits import Exit, Refusal
 from statehouse.cli.reading import pinned
 from statehouse.cli.show import Column, Output, note, printable, shown_bytes
 from statehouse.cli.times import POINT, shown_time
 
 if TYPE_CHECKING:
-    from statehouse import StoreStatus
+    from statehouse import Statehouse, StoreStatus
+    from statehouse.cli.dumping import Range
     from statehouse.cli.opening import Reader
     from statehouse.protocol.replies import Problem
 
@@ -163,18 +164,15 @@ def dump(settings: Settings, *, target: str, from_: int | datetime | None, to: i
     For `store load`, and for other programs. The first line is a header, the last one a trailer with count
     and digest, by which a cut file is noticed. A file appears under its name only when it is whole.
     """
-    from statehouse.cli.dumping import Range, dump_to
+    from statehouse.cli.dumping import dump_to
     from statehouse.cli.opening import reading
 
     output = Output(settings)
     with reading(settings) as reader:
         sh = reader.sh
-        first, last = 1, pinned(sh, to) or 0
-        if from_ is not None:
-            # The commits at or after a time begin behind the last one before it.
-            first = from_ if isinstance(from_, int) else _first_since(reader, from_)
+        wanted = _range(sh, from_, to)
         with output.progress("dumping", unit="events") as progress:
-            done = dump_to(sh, target, Range(max(1, first), last), progress)
+            done = dump_to(sh, target, wanted, progress)
     if settings.json and target != "-":
         output.document(done)
     elif target != "-":
@@ -184,10 +182,21 @@ def dump(settings: Settings, *, target: str, from_: int | datetime | None, to: i
         note(f"{done['events']:,} events, commit_ts {done['from_ts']} to {done['to_ts']}")
 
 
-def _first_since(reader: Reader, time: datetime) -> int:
-    from datetime import timedelta
+def _range(sh: Statehouse, from_: int | datetime | None, to: int | datetime | None) -> Range:
+    from statehouse.cli.dumping import Range
 
-    return (pinned(reader.sh, time - timedelta(microseconds=1)) or 0) + 1
+    head = sh.status().commit_ts
+    last = head if to is None else pinned(sh, to) or 0
+    if isinstance(from_, datetime):
+        # The commits at or after a time begin behind the last one before it.
+        first = (pinned(sh, from_ - timedelta(microseconds=1)) or 0) + 1
+    else:
+        first = max(1, from_ or 1)
+    if last > head:
+        raise Refusal(f"--to {last} is in the future; the newest commit of this store is {head}", Exit.USAGE)
+    if first > last and (from_ is not None or to is not None):
+        raise Refusal(f"there is no commit from {first} to {last}; the newest one is {head}", Exit.USAGE)
+    return Range(first, last)
 
 
 @store.command()
@@ -216,5 +225,5 @@ def load(settings: Settings, *, file: str, accept_data_loss: bool) -> None:
     if settings.json:
         output.document({"events": loaded.events, "present": loaded.present, "commit_ts": head})
         return
-    already = f" ({loaded.present:,} were there already)" if loaded.present else ""
-    output.line(f"{loaded.events:,} events loaded{already}; the newest commit is {head}")
+    already = f", {loaded.present:,} were there already" if loaded.present else ""
+    output.line(f"{loaded.events - loaded.present:,} events loaded{already}; the newest commit is {head}")

@@ -1,0 +1,178 @@
+"""Reads: what they print without a terminal, as JSON, and when there is nothing."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+Run = Callable[..., Any]
+
+
+def test_get_prints_the_stored_json(look: Run) -> None:
+    assert look("get", "planner", "plan").out == '{"steps":["boil","brew","pour"],"done":1}\n'
+
+
+def test_get_prints_bytes_as_they_are_into_a_pipe(look: Run) -> None:
+    assert look("get", "planner", "image").raw == bytes(range(200))
+
+
+def test_get_bytes_writes_what_is_stored_under_any_content_type(look: Run) -> None:
+    assert look("get", "planner", "packed", "--bytes").raw == b"\x82\xa1a\x01"
+
+
+def test_get_json_has_bytes_in_base64(look: Run) -> None:
+    found = look("get", "planner", "image", "--json").document
+    assert found == {
+        "namespace": "default",
+        "agent_id": "planner",
+        "key": "image",
+        "version": 1,
+        "commit_ts": 2,
+        "content_type": "application/octet-stream",
+        "value": {"@bytes": base64.b64encode(bytes(range(200))).decode()},
+    }
+
+
+def test_get_reads_as_of_a_commit_ts(look: Run) -> None:
+    assert look("get", "planner", "plan", "--at", "1").out == '{"steps":["boil","brew"],"done":0}\n'
+
+
+def test_get_reads_as_of_now_when_the_age_is_nothing(look: Run) -> None:
+    assert look("get", "planner", "goal", "--at", "-0s").out == '"make tea"\n'
+
+
+def test_get_finds_nothing_before_the_first_commit(look: Run) -> None:
+    assert look("get", "planner", "goal", "--at", "2020-01-01T00:00:00Z").code == 3
+
+
+def test_get_reads_a_version(look: Run) -> None:
+    assert look("get", "planner", "plan", "--version", "1", "--json").document["commit_ts"] == 1
+
+
+def test_get_of_a_deleted_key_names_the_version_before(look: Run) -> None:
+    found = look("get", "planner", "draft")
+    assert (found.code, found.out) == (3, "")
+    assert "deleted at commit_ts 4" in found.err
+    assert "--version 1" in found.err
+
+
+def test_get_of_an_unknown_key_exits_with_3(look: Run) -> None:
+    found = look("get", "planner", "nothing")
+    assert (found.code, found.err) == (
+        3,
+        "statehousectl: default/planner/nothing has no value: it was never written\n",
+    )
+
+
+def test_keys_are_one_a_line(look: Run) -> None:
+    assert look("keys", "planner").out == "goal\nimage\npacked\nplan\n"
+
+
+def test_keys_begin_with_a_prefix(look: Run) -> None:
+    assert look("keys", "planner", "p", "--reverse").out == "plan\npacked\n"
+
+
+def test_scan_is_separated_by_tabs_without_a_terminal(look: Run) -> None:
+    assert look("scan", "planner", "p").out == (
+        "packed\t1\t5\t<application/msgpack, 4 bytes: 82a16101>\n"
+        'plan\t2\t2\t{"steps":["boil","brew","pour"],"done":1}\n'
+    )
+
+
+def test_scan_stops_at_the_limit(look: Run) -> None:
+    assert [row["key"] for row in look("scan", "planner", "--limit", "2", "--json").rows] == ["goal", "image"]
+
+
+def test_scan_of_an_unknown_agent_is_empty(look: Run) -> None:
+    assert (look("scan", "nobody").code, look("scan", "nobody").out) == (0, "")
+
+
+def test_history_has_deletes(look: Run) -> None:
+    rows = look("history", "planner", "draft", "--json").rows
+    assert [(row["version"], row["commit_ts"], row["kind"], row.get("value")) for row in rows] == [
+        (1, 3, "write", [1, 2, 3]),
+        (2, 4, "delete", None),
+    ]
+
+
+def test_history_of_an_unknown_key_exits_with_3(look: Run) -> None:
+    assert look("history", "planner", "nothing").code == 3
+
+
+def test_state_has_everything_as_of_one_commit(look: Run) -> None:
+    found = look("state", "planner", "--at", "1", "--json").document
+    assert found["read_ts"] == 1
+    assert {key: row["value"] for key, row in found["state"].items()} == {
+        "goal": "make tea",
+        "plan": {"steps": ["boil", "brew"], "done": 0},
+    }
+
+
+def test_state_of_one_key_has_only_that(look: Run) -> None:
+    assert look("state", "planner", "goal").out == 'goal\t"make tea"\n'
+
+
+def test_state_of_an_unknown_agent_exits_with_3(look: Run) -> None:
+    assert look("state", "nobody").code == 3
+
+
+def test_diff_shows_what_was_added_removed_and_changed(look: Run) -> None:
+    found = look("diff", "planner", "--at", "1", "--to", "3", "--json").document
+    assert [(row["key"], row["change"]) for row in found["changes"]] == [
+        ("draft", "added"),
+        ("image", "added"),
+        ("plan", "changed"),
+    ]
+    assert found["changes"][2]["before"]["value"] == {"steps": ["boil", "brew"], "done": 0}
+
+
+def test_diff_shows_the_lines_of_a_value_that_changed(look: Run) -> None:
+    lines = look("diff", "planner", "--at", "1", "--to", "2").out.splitlines()
+    assert '    -   "done": 0' in lines
+    assert '    +   "done": 1' in lines
+
+
+def test_diff_exits_with_1_on_a_difference(look: Run) -> None:
+    assert look("diff", "planner", "--at", "1", "--to", "2").code == 1
+
+
+def test_diff_exits_with_0_on_none(look: Run) -> None:
+    assert look("diff", "planner", "--at", "2", "--to", "2").code == 0
+
+
+def test_diff_from_the_beginning_adds_everything(look: Run) -> None:
+    found = look("diff", "planner", "--at", "0", "--to", "1", "--json").document
+    assert [row["change"] for row in found["changes"]] == ["added", "added"]
+
+
+def test_agents_are_listed_with_counts(look: Run) -> None:
+    assert look("agents").out == "planner\t4\t5\t5\n"
+
+
+def test_a_namespace_without_agents_names_those_with_some(look: Run) -> None:
+    assert "try -n with one of: default, team-b" in look("agents", "-n", "nowhere").err
+
+
+def test_namespaces_are_listed_with_counts(look: Run) -> None:
+    assert look("namespaces").out == "default\t1\t4\t5\t5\nteam-b\t1\t1\t1\t6\n"
+
+
+def test_the_namespace_may_be_said_before_and_after_the_command(look: Run) -> None:
+    before, after = look("-n", "team-b", "keys", "other"), look("keys", "other", "-n", "team-b")
+    assert before.out == after.out == "x\n"
+
+
+def test_the_later_of_two_urls_wins(look: Run, filled: str) -> None:
+    assert look("--url", "nonsense", "keys", "planner", "p", "--url", filled, url="nonsense too").code == 0
+
+
+def test_reading_leaves_the_directory_unheld(look: Run, filled: str) -> None:
+    look("get", "planner", "goal")
+    assert look("store", "status", "--json").document["holder"] is None
+
+
+def test_a_command_that_reads_makes_no_store(run: Run, directory: Any) -> None:
+    found = run("keys", "planner")
+    assert (found.code, directory.exists()) == (5, False)
+    assert "there is no store" in found.err
