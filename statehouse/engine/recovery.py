@@ -51,6 +51,7 @@ def recover(
             raise NotFoundError("there is no store in this directory yet")
         if mark is not None and mark.commit_ts and not accept_data_loss:
             raise _lost(mark, 0)
+        _check_empty(store)
         _create(store, entropy(_STORE_ID_BYTES))
     else:
         _check_format(written_format)
@@ -62,6 +63,12 @@ def recover(
         return state, mark
     _check_mark(state, mark, accept_data_loss=accept_data_loss)
     return state, mark
+
+
+def _check_empty(store: Store) -> None:
+    for table in layout.ENDED_TABLES:
+        if store.get(table, layout.END_KEY) is not None:
+            raise layout.damaged(Table.META, f"its rows are missing, but table {table} has some")
 
 
 def _check_format(written: bytes) -> None:
@@ -84,6 +91,7 @@ def _create(store: Store, store_id: bytes) -> None:
         (Table.META, layout.META_HEAD, layout.pack_head(EMPTY_HEAD)),
         (Table.META, layout.META_HORIZON, layout.pack_horizon(NO_HORIZON)),
         (Table.META, layout.META_FORMAT, str(FORMAT).encode()),
+        *[(table, layout.END_KEY, layout.pack_u64(0)) for table in layout.ENDED_TABLES],
     ]
     store.write(rows)
     store.sync()
@@ -109,7 +117,15 @@ def _load(store: Store, limits: Limits) -> State:
 
 
 def _check_head(store: Store, head: Head) -> None:
-    """The head row and the last event are written in one batch, so each proves the other."""
+    """The head, the newest event and the ends of the tables are of one batch, so each proves the others.
+
+    A loss cannot be accepted here: what is left would be halves of commits (G1).
+    """
+    for table in layout.ENDED_TABLES:
+        end = store.get(table, layout.END_KEY)
+        if end is None or layout.unpack_u64(end) != head.commit_ts:
+            reached = "nowhere" if end is None else f"commit_ts {layout.unpack_u64(end)}"
+            raise layout.damaged(table, f"the table reaches {reached}, the store {head.commit_ts}")
     if not head.commit_ts:
         return
     event = store.get(Table.EVENTS, layout.pack_u64(head.commit_ts))

@@ -5,6 +5,7 @@
     <dir>/            mode 0700
         rocks/        RocksDB's own files, LOCK among them
         marks         see `statehouse.storage.marks`
+        .manifest     see `statehouse.storage.manifest`
         holder        who holds the LOCK: pid, command, host, start; for people, never for decisions
 """
 

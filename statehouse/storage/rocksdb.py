@@ -12,6 +12,8 @@ Each rule below has a canary in ``tests/storage/test_canaries.py`` that fails wh
 * R4. After a full disk refused a write, the log's writer is broken until RocksDB has recovered by itself; a
   `flush_wal` meanwhile makes that permanent. So nothing is flushed when nothing was written.
 * R5. Errors are told apart by their text, in `statehouse.storage.rocksdb_errors` and nowhere else.
+* R6. Tables are flushed together, so that files without their log hold no half of a batch; a manifest that
+  lost its end is refused (`statehouse.storage.manifest`): it would open with commits missing in the middle.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ from rocksdict import (
 from statehouse.errors import EngineError, ForkedProcessError, StatehouseError
 from statehouse.storage import PAGE_BYTES, PAGE_ROWS, Row, Table
 from statehouse.storage.directory import DataDirectory, FreeSpace
+from statehouse.storage.manifest import ManifestNote
 from statehouse.storage.marks import MarkFile, read_marks
 from statehouse.storage.rocksdb_errors import is_stall, not_opened, not_written, unreadable, unsure
 
@@ -136,6 +139,7 @@ class RocksStore:
             create = False
         else:
             create = directory.prepare()
+            ManifestNote(directory.path, directory.rocks).require()  # R6
         secondary = Path(tempfile.mkdtemp(prefix="statehouse-read-only-")) if read_only else None
         try:
             database = _open_database(
@@ -189,6 +193,9 @@ class RocksStore:
             table: database.get_column_family_handle(table.value) for table in Table
         }
         self._marks = None if secondary else MarkFile(directory.marks)
+        self._manifest = ManifestNote(directory.path, directory.rocks)
+        if self._marks is not None:
+            self._manifest.note()
 
     @property
     def read_only(self) -> bool:
@@ -325,6 +332,8 @@ class RocksStore:
             raise self._refused()
         try:
             self._marks.write(slot, data, sync=sync)
+            if sync:
+                self._manifest.note_if_settled()
         except OSError as error:
             raise unsure(self._directory, "its mark file could not be written", error) from error
 
@@ -414,6 +423,8 @@ class RocksStore:
                     handle.close()
             if self._secondary is not None:
                 shutil.rmtree(self._secondary, ignore_errors=True)
+            elif not errors:
+                self._manifest.note()
             if errors and self._unsynced:
                 raise unsure(self._directory, "closing it failed", errors[0]) from errors[0]
 
@@ -537,6 +548,7 @@ def _database_options(cache: Any, *, create: bool, read_only: bool) -> Options:
     options.create_missing_column_families(not read_only)
     options.set_paranoid_checks(True)
     options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())  # R2
+    options.set_atomic_flush(True)  # R6
     options.set_recycle_log_file_num(0)
     options.set_db_write_buffer_size(_BUFFERS_BYTES)
     options.set_max_total_wal_size(_LOG_BYTES_MAX)

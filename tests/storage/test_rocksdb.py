@@ -44,7 +44,7 @@ def store(path: Path) -> Iterator[RocksStore]:
 def test_opening_makes_a_directory_that_only_its_owner_may_enter(store: RocksStore, path: Path) -> None:
     assert (path.stat().st_mode & 0o777, sorted(entry.name for entry in path.iterdir())) == (
         0o700,
-        ["holder", "marks", "rocks"],
+        [".manifest", "holder", "marks", "rocks"],
     )
 
 

@@ -1,0 +1,109 @@
+"""Starting processes that load a store, killing them, and judging what they leave."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from statehouse.engine import LocalEngine, open_engine
+from statehouse.errors import ConflictError
+from statehouse.protocol.replies import Event
+from statehouse.protocol.requests import Commit
+from statehouse.storage.rocksdb import RocksStore
+from statehouse.testing.checker import check_history
+from statehouse.testing.history import CommitRow, Row, load_rows
+from tests.engine_faults.workload import assert_sound, events_of
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def kill_after(
+    replies: int,
+    directory: Path,
+    ledger: Path,
+    *,
+    seed: int,
+    durability: str = "sync",
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Loads a store in a process of its own and kills it once it had so many replies."""
+    command = [sys.executable, "-W", "error", "-m", "tests.crash.load"]
+    arguments = [str(directory), str(ledger), str(seed), durability]
+    with subprocess.Popen(
+        [*command, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=REPOSITORY,
+        env=dict(env) if env is not None else None,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            seen = process.stdout.read(replies)
+        finally:
+            process.kill()
+        assert len(seen) == replies, process.stderr.read().decode()
+
+
+def open_directory(directory: Path, *, accept_data_loss: bool = False) -> LocalEngine:
+    """Opens what is left."""
+    return open_engine(RocksStore.open(directory, free_bytes_min=0), accept_data_loss=accept_data_loss)
+
+
+class Judge:
+    """Knows what every process was told, and compares it with what the store says."""
+
+    def __init__(self, directory: Path, ledger: Path) -> None:
+        self._directory = directory
+        self._ledger = ledger
+        self._told: list[Row] = []
+        self._read_bytes = 0
+        self._logs: list[tuple[Event, ...]] = []
+
+    def rows(self) -> list[Row]:
+        """Everything that clients saw."""
+        with self._ledger.open("rb") as file:
+            file.seek(self._read_bytes)
+            lines = file.read().decode().splitlines(keepends=True)
+        self._read_bytes += sum(len(line.encode()) for line in lines)
+        self._told += [row for row in load_rows(lines) if not isinstance(row, Event)]
+        return self._told
+
+    def judge(self) -> None:
+        """Opens the store, checks it, and sends again whatever nobody knows the outcome of (G5)."""
+        engine = open_directory(self._directory)
+        log = events_of(engine)
+        assert check_history(self.rows(), log, earlier_logs=self._logs[-1:]) == []
+        for row in self._unknown():
+            self._told.append(self._send_again(engine, row))
+        assert_sound(engine)
+        log = events_of(engine)
+        assert check_history(self.rows(), log, earlier_logs=self._logs[-1:]) == []
+        self._logs.append(log)
+        engine.close()
+
+    def _unknown(self) -> list[CommitRow]:
+        last = {row.txn_id: row for row in self.rows() if isinstance(row, CommitRow)}
+        return [row for row in last.values() if row.outcome == "unknown"]
+
+    def _send_again(self, engine: LocalEngine, row: CommitRow) -> CommitRow:
+        invoked = time.monotonic_ns()
+        commit = Commit(row.txn_id, row.operations, read_ts=row.read_ts, reads=row.reads)
+        commit_ts = 0
+        with suppress(ConflictError):
+            commit_ts = engine.execute(commit).commit_ts
+        return CommitRow(
+            row.client,
+            row.txn_id,
+            invoked,
+            time.monotonic_ns(),
+            row.operations,
+            "acknowledged" if commit_ts else "failed",
+            commit_ts,
+            row.read_ts,
+            row.reads,
+        )
