@@ -78,7 +78,8 @@ def reading(settings: Settings) -> Iterator[Reader]:
         timeout=settings.timeout,
         read_only=read_only,
     ) as sh:
-        losses = tuple(_losses(mark, sh.status())) if read_only else ()
+        # Who holds it has looked when it opened it; and of what it writes now, a secondary may lag behind.
+        losses = tuple(_losses(mark, sh.status())) if read_only and not holder else ()
         for loss in losses:
             note(f"warning: {loss}")
         yield Reader(sh, holder, losses)
@@ -166,7 +167,7 @@ def _look(path: Path) -> tuple[dict[str, Any], Mark | None]:
 
 
 def _losses(mark: Mark | None, status: StoreStatus) -> Iterator[str]:
-    """What is missing. The mark was read before the log, so a healthy log reaches at least as far."""
+    """What is missing of a store that nobody holds: its log reaches at least as far as its mark."""
     then = "; a restored backup has it, and --accept-data-loss lets writers go on without"
     if mark is None:
         if status.commit_ts:
