@@ -25,7 +25,9 @@ from textwrap import dedent
 ROOT = Path(__file__).parents[2]
 LANGUAGES = frozenset({"python", "output", "console", "text", "toml"})
 
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^`\n]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<info>[^`\n]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
 _SETUP = re.compile(r"make( |$)|python3 -m venv |\.venv/bin/pip install |source ")
 
 

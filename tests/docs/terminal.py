@@ -47,7 +47,9 @@ class Terminal:
 
     def run(self, command: str) -> str:
         """Gives what a command prints, on both streams."""
-        script = f"source {shlex.quote(str(self._state))}\n{command}\nexport -p > {shlex.quote(str(self._state))}"
+        script = (
+            f"source {shlex.quote(str(self._state))}\n{command}\nexport -p > {shlex.quote(str(self._state))}"
+        )
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, _COLUMNS, 0, 0))
         with subprocess.Popen(

@@ -13,7 +13,11 @@ import pytest
 from tests.docs.fences import LANGUAGES, ROOT, Fence, agrees, commands, fences, page_id, pages
 from tests.docs.terminal import Terminal
 
-RUN = [page for page in pages() if any(fence.language in {"python", "console"} for fence in fences(page.read_text()))]
+RUN = [
+    page
+    for page in pages()
+    if any(fence.language in {"python", "console"} for fence in fences(page.read_text()))
+]
 
 
 class Reader:
@@ -73,13 +77,17 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("page", pages(), ids=page_id)
 def test_every_block_says_what_it_is(page: Path) -> None:
-    unknown = [(fence.line, fence.language) for fence in fences(page.read_text()) if fence.language not in LANGUAGES]
+    unknown = [
+        (fence.line, fence.language) for fence in fences(page.read_text()) if fence.language not in LANGUAGES
+    ]
     assert unknown == []
 
 
 def test_what_is_said_to_be_made_can_be_made() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    said = {target for page in pages() for target in re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)`", page.read_text())}
+    said = {
+        target for page in pages() for target in re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)`", page.read_text())
+    }
     assert said - targets == set()
 
 
