@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from statehouse.errors import ErasedError, NotFoundError
 from statehouse.protocol.names import RecordKey
+from statehouse.protocol.quick import quick
 from statehouse.protocol.replies import Entry, OperationKind, Problem
 from statehouse.protocol.values import Payload, decode
 
@@ -21,6 +22,7 @@ class _Missing:
 MISSING: Final[Any] = _Missing()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Record:
     """What a key holds, and which write made it so.

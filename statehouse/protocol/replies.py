@@ -10,11 +10,13 @@ from typing import Any, Literal
 from statehouse.errors import ErasedError
 from statehouse.protocol.names import RecordKey
 from statehouse.protocol.origin import Origin
+from statehouse.protocol.quick import quick
 from statehouse.protocol.values import Payload, decode
 
 OperationKind = Literal["write", "delete", "erased"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One key as a read found it.
@@ -39,6 +41,7 @@ class Entry:
         return self.kind is not None and self.kind != "delete"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Read:
     """The reply to a read of one key: the entry, and the commit_ts it was read at."""
@@ -47,6 +50,7 @@ class Read:
     read_ts: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page of entries in key order, or a key's history in version order.
@@ -62,6 +66,7 @@ class Page:
     read_ts: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One write or delete of an event.
@@ -96,6 +101,7 @@ class Operation:
         return None if self.payload is None else decode(self.payload)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Event:
     """What one commit did. Events never change.
@@ -121,6 +127,7 @@ class Event:
         return datetime.fromtimestamp(self.committed_at_us / 1_000_000, UTC)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class EventPage:
     """Events in commit order.
@@ -137,6 +144,7 @@ class EventPage:
     done: bool
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Committed:
     """The reply to a commit.

@@ -19,6 +19,7 @@ from typing import Generic, Literal, TypeVar
 
 from statehouse.protocol.names import RecordKey
 from statehouse.protocol.origin import NO_ORIGIN, Origin
+from statehouse.protocol.quick import quick
 from statehouse.protocol.replies import (
     AgentPage,
     CheckPage,
@@ -42,6 +43,7 @@ class Request(Generic[R]):
     """Something to ask an engine; ``R`` is what it answers."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Get(Request[Read]):
     """One key, as of ``at``. An absent or deleted key is an entry that does not exist, not an error.
@@ -67,6 +69,7 @@ class GetAtVersion(Request[Read]):
     version: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class GetMany(Request[Page]):
     """Many keys as of one commit_ts: one entry a key, in the order asked; ``cursor`` is always None."""
@@ -75,6 +78,7 @@ class GetMany(Request[Page]):
     at: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Scan(Request[Page]):
     """The existing keys of one agent that begin with a prefix, in byte order.
@@ -135,6 +139,7 @@ class ListNamespaces(Request[NamespacePage]):
     cursor: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Replay(Request[EventPage]):
     """Events in commit order (G7): of one agent, of a namespace, or of the whole store.
@@ -196,6 +201,7 @@ class LookupTxn(Request[TxnOutcome]):
     txn_id: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Write:
     """Gives a key a value."""
@@ -204,6 +210,7 @@ class Write:
     payload: Payload
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Delete:
     """Takes a key's value away; a tombstone with a version of its own, also where nothing was."""
@@ -211,6 +218,7 @@ class Delete:
     key: RecordKey
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Copy:
     """The bytes ``start`` to ``stop`` (exclusive) of the base value; a part of an `Extend`."""
@@ -219,6 +227,7 @@ class Copy:
     stop: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Extend:
     """Gives a key a value that shares bytes with an earlier value of the same agent.
@@ -251,6 +260,7 @@ class Extend:
 WriteOperation = Write | Delete | Extend
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Precondition:
     """What must hold of a key for a commit to apply. Exactly one of the two is set.
@@ -287,6 +297,7 @@ class KeyRange:
     keys_only: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Commit(Request[Committed]):
     """A transaction, whole: what it does, what it had read, and what must hold.

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from statehouse.errors import InvalidArgumentError, LimitExceededError
 from statehouse.protocol.limits import DEFAULT_LIMITS, Limits
+from statehouse.protocol.quick import quick
 
 JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
@@ -27,6 +28,7 @@ _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), all
 _decode: Final = json.JSONDecoder().decode
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Payload:
     """A value as it is stored and travels.
