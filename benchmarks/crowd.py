@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -42,6 +41,18 @@ _AGAIN_PER_COMMIT = 100
 _IN_FLIGHT = 2048
 _TIMEOUT_S = 600.0  # a machine that is busy with other things is no reason to give up
 _SEED = 20
+
+
+def _fingerprint() -> str:
+    """What decides which bytes are in a store: the layout, RocksDB's options, and this file."""
+    digest = hashlib.sha256()
+    for file in (layout.__file__, rocksdb.__file__, __file__):
+        digest.update(Path(file).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+_FINGERPRINT = _fingerprint()
+"""Taken once: it is of the code that runs, whatever an editor does to the files meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +117,7 @@ class Crowd:
         for name, value in asdict(self).items():
             command += [f"--{name.replace('_', '-')}", str(value)]
         root = Path(__file__).parents[1]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as process:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as process:
             assert process.stdout is not None
             said = process.stdout.readline()
             process.kill()
@@ -119,10 +130,11 @@ class Crowd:
         Raises:
             RuntimeError: It could not be built.
         """
-        path = workspace.cache / f"crowd-{self.records}-{self._fingerprint()}"
+        name = f"crowd-{self.records}-{self.again}-{self.one_agent_events}"
+        path = workspace.cache / f"{name}-{_FINGERPRINT}"
         if not path.exists():
             workspace.cache.mkdir(parents=True, exist_ok=True)
-            for outdated in workspace.cache.glob(f"crowd-{self.records}-*"):
+            for outdated in workspace.cache.glob(f"{name}-*"):
                 shutil.rmtree(outdated)
             fresh = path.with_suffix(".new")
             began = time.perf_counter()
@@ -131,13 +143,6 @@ class Crowd:
             print(f"  built in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
             fresh.rename(path)
         return path
-
-    def _fingerprint(self) -> str:
-        """What decides which bytes are in the store: the layout, RocksDB's options, and this file."""
-        digest = hashlib.sha256(repr(self).encode())
-        for file in (layout.__file__, rocksdb.__file__, __file__):
-            digest.update(Path(file).read_bytes())
-        return digest.hexdigest()[:16]
 
 
 def write_all(crowd: Crowd, path: Path) -> None:
@@ -160,7 +165,7 @@ def _main() -> None:
     given = parser.parse_args()
     write_all(Crowd(given.records, given.again, given.one_agent_events), given.path)
     print("written", flush=True)
-    signal.pause()
+    sys.stdin.read()  # until it is killed, or the one that would kill it is gone
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -20,13 +21,17 @@ _COLOURS = {
     Verdict.BELOW_FLOOR: "bold red",
     Verdict.FAILED: "bold red",
 }
-_QUICK = "QUICK: a twentieth of the data; these figures mean nothing and there is no verdict"
+_QUICK = "QUICK: a twentieth of the data, so the figures mean nothing and there is no verdict"
 
 
 def print_table(results: Sequence[Result], machine: Machine, *, rounds: int, quick: bool, to: TextIO) -> None:
     """Prints every row, what it was measured on, and what the figures do not say."""
-    console = Console(file=to, width=None if to.isatty() else _PLAIN_WIDTH, highlight=False)
-    table = Table(title=f"median of {rounds} interleaved rounds" + (f"  ({_QUICK})" if quick else ""))
+    rich = to.isatty()
+    console = Console(file=to, width=None if rich else _PLAIN_WIDTH, highlight=False)
+    console.print(
+        f"Median of {rounds} interleaved rounds." + (f" {_QUICK}." if quick else ""), soft_wrap=True
+    )
+    table = Table(box=box.HEAVY_HEAD if rich else box.MARKDOWN)
     table.add_column("row")
     table.add_column("against")
     for name in ("ours", "theirs", "ratio", "target", "floor"):
