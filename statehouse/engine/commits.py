@@ -205,10 +205,8 @@ class Group:
         return Outcome(Committed(commit_ts, committed_at_us), staged=True)
 
     def finish(self) -> None:
-        """Adds the rows of the new head; call once, before writing."""
+        """Adds the row of the new head; call once, before writing."""
         self.rows.append((Table.META, layout.META_HEAD, layout.pack_head(self.head)))
-        stamp = layout.pack_u64(self.head.commit_ts)
-        self.rows += [(table, layout.END_KEY, stamp) for table in layout.ENDED_TABLES]
 
     def totals_of(self, prefix: bytes) -> Totals:
         """The newest totals, earlier commits of this group included."""

@@ -17,7 +17,6 @@ agents   namespace 00 00 commit_ts            totals of that namespace after tha
 origins  kind, id 00 commit_ts                (empty)
 txns     txn id                               commit_ts, SHA-256 of operations and preconditions
 meta     name                                 format, store_id, head, epochs, horizon
-(each)   ff ff … (16 times)                   the commit_ts that the table reaches
 ======== ==================================== ===================================================
 
 A worked example. The first commit of a store writes ``{"x":1}`` to ``default/a/k``::
@@ -49,7 +48,6 @@ from statehouse.protocol.names import RecordKey
 from statehouse.protocol.origin import NO_ORIGIN, Origin
 from statehouse.protocol.replies import Epoch, OperationKind
 from statehouse.protocol.values import BYTES, JSON
-from statehouse.storage import Table
 
 FORMAT: Final = 1
 INLINE_BYTES_MAX: Final = 1024
@@ -475,16 +473,6 @@ def pack_txn_row(commit_ts: int, fingerprint: bytes) -> bytes:
 def unpack_txn_row(data: bytes) -> tuple[int, bytes]:
     """See `pack_txn_row`."""
     return _u64.unpack_from(data)[0], data[8:]
-
-
-# the end of each table
-
-END_KEY: Final = b"\xff" * 16
-"""Sorts behind every other row of any table. Its value is the newest commit_ts of the store, written with
-every batch: lost files take one table back and not another, and only this row shows it."""
-
-ENDED_TABLES: Final = tuple(table for table in Table if table is not Table.META)
-"""The tables with such a row; ``head`` is that of `meta`."""
 
 
 # meta

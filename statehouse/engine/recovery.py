@@ -20,6 +20,7 @@ from statehouse.engine.commits import Entropy
 from statehouse.engine.digests import event_digest
 from statehouse.engine.layout import EMPTY_HEAD, FORMAT, NO_HORIZON, Head
 from statehouse.engine.marks import Mark, newest_mark
+from statehouse.engine.remains import check_empty, check_nothing_above
 from statehouse.engine.state import State
 from statehouse.errors import CorruptionError, FormatVersionError, NotFoundError
 from statehouse.protocol.limits import Limits
@@ -51,7 +52,7 @@ def recover(
             raise NotFoundError("there is no store in this directory yet")
         if mark is not None and mark.commit_ts and not accept_data_loss:
             raise _lost(mark, 0)
-        _check_empty(store)
+        check_empty(store)
         _create(store, entropy(_STORE_ID_BYTES))
     else:
         _check_format(written_format)
@@ -63,12 +64,6 @@ def recover(
         return state, mark
     _check_mark(state, mark, accept_data_loss=accept_data_loss)
     return state, mark
-
-
-def _check_empty(store: Store) -> None:
-    for table in layout.ENDED_TABLES:
-        if store.get(table, layout.END_KEY) is not None:
-            raise layout.damaged(Table.META, f"its rows are missing, but table {table} has some")
 
 
 def _check_format(written: bytes) -> None:
@@ -91,7 +86,6 @@ def _create(store: Store, store_id: bytes) -> None:
         (Table.META, layout.META_HEAD, layout.pack_head(EMPTY_HEAD)),
         (Table.META, layout.META_HORIZON, layout.pack_horizon(NO_HORIZON)),
         (Table.META, layout.META_FORMAT, str(FORMAT).encode()),
-        *[(table, layout.END_KEY, layout.pack_u64(0)) for table in layout.ENDED_TABLES],
     ]
     store.write(rows)
     store.sync()
@@ -117,15 +111,7 @@ def _load(store: Store, limits: Limits) -> State:
 
 
 def _check_head(store: Store, head: Head) -> None:
-    """The head, the newest event and the ends of the tables are of one batch, so each proves the others.
-
-    A loss cannot be accepted here: what is left would be halves of commits (G1).
-    """
-    for table in layout.ENDED_TABLES:
-        end = store.get(table, layout.END_KEY)
-        if end is None or layout.unpack_u64(end) != head.commit_ts:
-            reached = "nowhere" if end is None else f"commit_ts {layout.unpack_u64(end)}"
-            raise layout.damaged(table, f"the table reaches {reached}, the store {head.commit_ts}")
+    """The head row and the newest event are written in one batch, so each proves the other."""
     if not head.commit_ts:
         return
     event = store.get(Table.EVENTS, layout.pack_u64(head.commit_ts))
@@ -156,6 +142,8 @@ def _check_mark(state: State, mark: Mark | None, *, accept_data_loss: bool) -> N
         reason = "mark of another store" if head_ts or mark.commit_ts else ""
     else:
         reason = _check_own_mark(state, mark, accept_data_loss=accept_data_loss)
+    if accept_data_loss and reason:
+        check_nothing_above(state.store, head_ts)
     if reason:
         known = mark.epoch if mark is not None and mark.store_id == state.store_id else 0
         _begin_epoch(state, max(known, state.epoch) + 1, reason)
