@@ -263,7 +263,9 @@ def _check_range(span: KeyRange, limits: Limits) -> None:
     check_text("prefix", span.prefix, limits.key_bytes_max, empty=True)
     for what, key in (("first", span.first), ("last", span.last)):
         if key is not None:
-            check_text(what, key, limits.key_bytes_max, empty=True)
+            check_text(what, key, limits.key_bytes_max)
+    if span.first is not None and span.last is not None and span.first > span.last:
+        raise InvalidArgumentError(f"the range ends at {span.last!r:.80}, before it begins")
 
 
 def _check_precondition(precondition: Precondition, limits: Limits) -> None:

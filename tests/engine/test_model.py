@@ -72,7 +72,9 @@ KEYS = [RecordKey(namespace, agent, text) for namespace in NAMESPACES for agent 
 TRACES = ("1" * 32, "2" * 32)
 SPANS = ("3" * 16, "4" * 16)
 
-keys = st.sampled_from(KEYS)
+# A few keys are used all the time, so that they have a history; the others have neighbours.
+HOT = (KEYS[0], KEYS[1], KEYS[len(TEXTS)])
+keys = st.sampled_from([*HOT * 8, *KEYS])
 limits = st.sampled_from([1, 2, 3, 1000])
 prefixes = st.sampled_from(["", "k", "k/", "l", "z"])
 bounds = st.none() | st.sampled_from(TEXTS)
@@ -87,15 +89,23 @@ origins = st.builds(
     span_id=st.sampled_from(["", *SPANS]),
     run_id=st.sampled_from(["", "r", "r2"]),
 )
+
+
+def _ordered(span: KeyRange) -> KeyRange:
+    if span.first is not None and span.last is not None and span.first > span.last:
+        return replace(span, first=span.last, last=span.first)
+    return span
+
+
 ranges = st.builds(
     KeyRange,
-    st.sampled_from(NAMESPACES),
-    st.sampled_from(AGENTS),
+    st.sampled_from(NAMESPACES[:1] * 3 + NAMESPACES[1:]),
+    st.sampled_from(AGENTS[:1] * 3 + AGENTS[1:]),
     prefixes,
     bounds,
     bounds,
     st.booleans(),
-)
+).map(_ordered)
 
 
 class EngineMachine(RuleBasedStateMachine):
@@ -133,6 +143,17 @@ class EngineMachine(RuleBasedStateMachine):
     def ask(self, request: Request[Any], of_model: Request[Any] | None = None) -> tuple[Any, Any]:
         """Both answers, where they must be alike in kind."""
         found, expected = _answer(self.local, request), _answer(self.model, of_model or request)
+        self.compare_kinds(request, found, expected)
+        return found, expected
+
+    def compare(self, request: Request[Any], found: Any, expected: Any) -> None:
+        """Whether both answers are the same, errors by what they say."""
+        self.compare_kinds(request, found, expected)
+        if not isinstance(expected, StatehouseError):
+            assert found == expected, request
+
+    def compare_kinds(self, request: Request[Any], found: Any, expected: Any) -> None:
+        """Whether both answers are alike in kind."""
         assert type(found) is type(expected), f"{request}: {found!r} instead of {expected!r}"
         if isinstance(expected, ConflictError):
             assert (set(found.keys), found.commit_ts) == (set(expected.keys), expected.commit_ts)
@@ -142,42 +163,91 @@ class EngineMachine(RuleBasedStateMachine):
                 expected.version,
                 expected.commit_ts,
             )
-        return found, expected
 
     def same(self, request: Request[Any]) -> None:
         """Both answers are the same."""
-        found, expected = self.ask(request)
-        if not isinstance(expected, StatehouseError):
-            assert found == expected, request
+        self.compare(request, *self.ask(request))
 
     def some_ts(self, data: st.DataObject, beyond: int = 1) -> int:
         """A commit_ts, mostly one that was."""
         return data.draw(st.integers(0, self.newest + beyond), label="commit_ts")
 
+    def recent_ts(self, data: st.DataObject) -> int:
+        """One of the newest few."""
+        return data.draw(st.integers(max(0, self.newest - 4), self.newest), label="read_ts")
+
     # What happens.
+
+    def transaction(self, data: st.DataObject, *, least: int = 1) -> Commit:
+        """A transaction that does something."""
+        self.count += 1
+        chosen = data.draw(st.lists(keys, min_size=least, max_size=3, unique=True), label="keys")
+        operations = tuple(self.operation(data, key) for key in chosen)
+        return Commit(f"t{self.count}", operations, origin=data.draw(origins, label="origin"))
 
     @rule(target=commits, data=st.data())
     def commit(self, data: st.DataObject) -> Commit:
-        """A transaction of any kind."""
-        self.count += 1
-        chosen = data.draw(st.lists(keys, max_size=4, unique=True), label="keys")
-        request = Commit(
-            f"t{self.count}",
-            tuple(self.operation(data, key) for key in chosen),
-            origin=data.draw(origins, label="origin"),
-            made_at_ts=self.some_ts(data, 0),
-        )
-        if data.draw(st.booleans(), label="conditional"):
-            request = replace(request, preconditions=(self.condition(data),))
-        if data.draw(st.booleans(), label="reads"):
-            request = replace(
-                request,
-                read_ts=self.some_ts(data),
-                reads=tuple(data.draw(st.lists(keys, max_size=3), label="reads")),
-                ranges=tuple(data.draw(st.lists(ranges, max_size=2), label="ranges")),
-            )
+        """A transaction that only writes, if it does anything."""
+        request = replace(self.transaction(data, least=0), made_at_ts=self.some_ts(data))
         self.do(request)
         return request
+
+    @rule(
+        chosen=st.lists(st.tuples(keys, st.sampled_from([b"1", b"2" * 1025, None])), min_size=3, max_size=10),
+        seconds=st.lists(st.sampled_from([-1, 0, 0, 1]), min_size=10, max_size=10),
+    )
+    def commit_one_after_the_other(
+        self, chosen: list[tuple[RecordKey, bytes | None]], seconds: list[int]
+    ) -> None:
+        """Transactions of one operation each, so that there is something to ask about."""
+        for (key, data), by in zip(chosen, seconds, strict=False):
+            self.count += 1
+            self.clock.set_wall_us(self.clock.now_us() + by * 1_000_000)
+            operation = Delete(key) if data is None else Write(key, Payload(BYTES, data))
+            self.do(Commit(f"t{self.count}", (operation,)))
+
+    @rule(target=commits, data=st.data())
+    def commit_on_conditions(self, data: st.DataObject) -> Commit:
+        """A transaction with preconditions."""
+        conditions = tuple(self.condition(data) for _ in range(data.draw(st.integers(1, 2))))
+        request = replace(self.transaction(data, least=0), preconditions=conditions)
+        self.do(request)
+        return request
+
+    @rule(target=commits, data=st.data())
+    def commit_after_reading_keys(self, data: st.DataObject) -> Commit:
+        """A transaction that read keys a while ago."""
+        reads = data.draw(st.lists(keys, min_size=1, max_size=2), label="reads")
+        request = replace(self.transaction(data), read_ts=self.recent_ts(data), reads=tuple(reads))
+        self.do(request)
+        return request
+
+    @rule(target=commits, data=st.data())
+    def commit_after_scanning(self, data: st.DataObject) -> Commit:
+        """A transaction that read ranges a while ago."""
+        read = data.draw(st.lists(ranges, min_size=1, max_size=2), label="ranges")
+        request = replace(self.transaction(data), read_ts=self.recent_ts(data), ranges=tuple(read))
+        self.do(request)
+        return request
+
+    @rule(data=st.data(), size=st.integers(2, 6))
+    def commit_together(self, data: st.DataObject, size: int) -> None:
+        """Transactions that are on their way at once, which are decided in the order they were sent."""
+        requests = []
+        for _ in range(size):
+            request = self.transaction(data)
+            if data.draw(st.booleans(), label="reads"):
+                request = replace(
+                    request,
+                    read_ts=self.newest,
+                    reads=tuple(data.draw(st.lists(keys, max_size=1), label="reads")),
+                    ranges=tuple(data.draw(st.lists(ranges, max_size=1), label="ranges")),
+                )
+            requests.append(request)
+        futures = [self.local.submit(request) for request in requests]
+        for request, future in zip(requests, futures, strict=True):
+            found = future.exception(timeout=60) or future.result()
+            self.compare(request, found, _answer(self.model, request))
 
     def operation(self, data: st.DataObject, key: RecordKey) -> WriteOperation:
         """A write, a delete or an extend of a key."""
@@ -204,8 +274,9 @@ class EngineMachine(RuleBasedStateMachine):
         key = data.draw(keys, label="condition")
         entry = self.model.state.entry(key, self.newest)
         if data.draw(st.booleans()):
-            return Precondition(key, version=data.draw(st.sampled_from([0, entry.version, 1])))
-        return Precondition(key, commit_ts=data.draw(st.sampled_from([0, entry.commit_ts, 1])))
+            return Precondition(key, version=data.draw(st.sampled_from([entry.version, entry.version, 0, 1])))
+        commit_ts = entry.commit_ts
+        return Precondition(key, commit_ts=data.draw(st.sampled_from([commit_ts, commit_ts, 0, 1])))
 
     def do(self, request: Commit) -> None:
         """Commits in both, now and then with the name of the store it is for."""
@@ -215,8 +286,7 @@ class EngineMachine(RuleBasedStateMachine):
             found, expected = self.ask(named, replace(request, store_id=self.model.state.store_id, epoch=1))
         else:
             found, expected = self.ask(request)
-        if not isinstance(expected, StatehouseError):
-            assert found == expected, request
+        self.compare(request, found, expected)
 
     @rule(request=commits)
     def commit_again(self, request: Commit) -> None:

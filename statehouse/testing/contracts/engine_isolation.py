@@ -9,7 +9,7 @@ import pytest
 from statehouse.errors import ConflictError, InvalidArgumentError
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.names import RecordKey
-from statehouse.protocol.requests import KeyRange, Precondition
+from statehouse.protocol.requests import Extend, KeyRange, Precondition
 from statehouse.testing.contracts.engine_phrases import (
     AGENT,
     NAMESPACE,
@@ -212,6 +212,20 @@ class RangeConflictsContract:
         assert set(error.keys) <= {name(), span("b")}
         assert error.keys
 
+    @pytest.mark.parametrize("keys_only", [False, True])
+    def test_members_of_one_commit_group_conflict_with_the_earlier_ones(
+        self, engine: Engine, keys_only: bool
+    ) -> None:
+        """G3: of many that saw the same range and add to it, queued together, exactly one is applied."""
+        put(engine)
+        read = (span("b", keys_only=keys_only),)
+        requests = [transaction(write(f"b{n}"), read_ts=1, ranges=read) for n in range(30)]
+        outcomes = [
+            future.exception(timeout=30) for future in [engine.submit(request) for request in requests]
+        ]
+        assert [type(outcome) for outcome in outcomes if outcome is not None] == [ConflictError] * 29
+        assert newest(engine) == 2
+
     def test_a_conflict_in_a_range_is_found_however_old_the_read_is(self, engine: Engine) -> None:
         """G3."""
         put(engine, "b1")
@@ -296,6 +310,29 @@ class ReadSetContract:
             commit(engine, write(), read_ts=2, **fields)
         assert newest(engine) == 1
 
+    @pytest.mark.parametrize(
+        "wrong",
+        [span("", "b", "a"), span("", ""), span("", None, ""), span("", "a\n"), span("\x00")],
+        ids=str,
+    )
+    def test_a_range_that_is_none_is_refused(self, engine: Engine, wrong: KeyRange) -> None:
+        """G8: it ends before it begins, or at what is no key."""
+        with pytest.raises(InvalidArgumentError):
+            commit(engine, write(), read_ts=0, ranges=(wrong,))
+        assert newest(engine) == 0
+
+    def test_a_range_of_one_key_is_a_range(self, engine: Engine) -> None:
+        """G3."""
+        put(engine, "b")
+        conflict(engine, read_ts=0, ranges=(span("", "b", "b"),))
+        assert commit(engine, write("written"), read_ts=0, ranges=(span("", "a", "a"),)).commit_ts == 2
+
+    def test_a_range_that_misses_its_prefix_is_empty(self, engine: Engine) -> None:
+        """G3."""
+        put(engine, "b")
+        put(engine, "c")
+        assert commit(engine, write("written"), read_ts=0, ranges=(span("b", "c", "d"),)).commit_ts == 3
+
     def test_the_newest_commit_is_a_read_ts(self, engine: Engine) -> None:
         """G3."""
         put(engine)
@@ -310,8 +347,6 @@ class ReadSetContract:
 
     def test_conflicts_come_before_the_bases_of_extends(self, engine: Engine) -> None:
         """G3."""
-        from statehouse.protocol.requests import Extend
-
         put(engine)
         with pytest.raises(ConflictError):
             commit(

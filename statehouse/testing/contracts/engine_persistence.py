@@ -19,6 +19,7 @@ from statehouse.protocol.requests import (
     Get,
     GetAtVersion,
     History,
+    KeyRange,
     ListAgents,
     ListNamespaces,
     LookupTxn,
@@ -125,6 +126,21 @@ class PersistenceContract:
                 commit(engine, write(), read_ts=1, **reads)
         assert commit(engine, write(), read_ts=2, reads=(name("a"),)).commit_ts == 5
 
+    def test_which_commit_changed_a_range_is_still_known(
+        self, open_engine: OpenEngine, reopen: Reopen
+    ) -> None:
+        """G3: a key that came, went and came back, and was then overwritten."""
+        engine = open_engine()
+        for operation in (write("b"), delete("b"), write("b"), write("b")):
+            commit(engine, operation)
+        engine = reopen(engine)
+        for span, changed in ((_range("b"), 4), (replace(_range("b"), keys_only=True), 3)):
+            with pytest.raises(ConflictError) as caught:
+                commit(engine, write("c"), read_ts=1, ranges=(span,))
+            assert (caught.value.keys, caught.value.commit_ts) == ((span,), changed)
+        listed = replace(_range("b"), keys_only=True)
+        assert commit(engine, write("c"), read_ts=3, ranges=(listed,)).commit_ts == 5
+
     def test_origins_are_still_found(self, open_engine: OpenEngine, reopen: Reopen) -> None:
         """G7."""
         engine = open_engine()
@@ -179,7 +195,5 @@ class PersistenceContract:
         assert check_all(reopen(engine)) == digest
 
 
-def _range(prefix: str) -> Any:
-    from statehouse.protocol.requests import KeyRange
-
+def _range(prefix: str) -> KeyRange:
     return KeyRange(NAMESPACE, AGENT, prefix)
