@@ -68,7 +68,7 @@ class Terminal:
 
 
 def _read_all(terminal: int) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     while True:
         try:
             part = os.read(terminal, 65536)

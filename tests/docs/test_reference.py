@@ -11,7 +11,7 @@ import pytest
 from statehouse import errors
 from statehouse.cli.app import app
 from statehouse.cli.exits import Exit
-from statehouse.protocol.limits import KIB, MIB, DEFAULT_LIMITS
+from statehouse.protocol.limits import DEFAULT_LIMITS, KIB, MIB
 from statehouse.storage import Table
 from tests.docs.fences import ROOT, commands, fences, page_id, pages
 
