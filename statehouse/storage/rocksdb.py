@@ -51,6 +51,7 @@ from rocksdict import (
 from statehouse.errors import EngineError, ForkedProcessError, StatehouseError
 from statehouse.storage import PAGE_BYTES, PAGE_ROWS, Row, Table
 from statehouse.storage.directory import DataDirectory, FreeSpace
+from statehouse.storage.forks import guard_forks
 from statehouse.storage.manifest import ManifestNote
 from statehouse.storage.marks import MarkFile, read_marks
 from statehouse.storage.rocksdb_errors import is_stall, not_opened, not_written, unreadable, unsure
@@ -140,6 +141,7 @@ class RocksStore:
         else:
             create = directory.prepare()
             ManifestNote(directory.path, directory.rocks).require()  # R6
+        guard_forks()
         secondary = Path(tempfile.mkdtemp(prefix="statehouse-read-only-")) if read_only else None
         try:
             database = _open_database(
