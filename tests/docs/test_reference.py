@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from statehouse import errors
+from statehouse import Statehouse, errors
 from statehouse.cli.app import app
 from statehouse.cli.exits import Exit
 from statehouse.protocol.limits import DEFAULT_LIMITS, KIB, MIB
@@ -79,6 +79,17 @@ def test_every_error_is_listed_with_its_code_and_advice(error: type[errors.State
 def test_every_table_on_disk_is_described() -> None:
     described = {first.strip("`") for first, *_ in rows("internals/disk-format.md")}
     assert {table.value for table in Table} <= described
+
+
+def test_every_file_of_a_data_directory_is_described(tmp_path: Path) -> None:
+    [drawn, *_] = [
+        fence.body for fence in fences(text("internals/disk-format.md")) if fence.language == "text"
+    ]
+    described = {line.split()[0].strip("/") for line in drawn.splitlines()[1:]}
+    with Statehouse(tmp_path / "store") as sh:
+        sh.write("k", 1, agent_id="a")
+        present = {path.name for path in (tmp_path / "store").iterdir()}
+    assert present == described
 
 
 @pytest.mark.parametrize(
