@@ -77,13 +77,16 @@ def test_without_tampering_every_commit_is_acknowledged(tmp_path: Path) -> None:
     assert_recovers(tmp_path / "store", answers_of(lines))
 
 
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
 @pytest.mark.parametrize("after", [0, 4])
-def test_a_sync_that_fails_is_in_doubt_and_nothing_more_is_written(tmp_path: Path, after: int) -> None:
-    """Every sync from one on fails with EIO; the engine neither retries it nor believes a later one."""
+def test_a_sync_that_fails_is_in_doubt_and_nothing_more_is_written(
+    tmp_path: Path, after: int, error: str
+) -> None:
+    """Every sync from one on fails; the engine neither retries it nor believes a later one (G8)."""
     directory = tmp_path / "store"
     open_directory(directory).close()
     for nth in range(1, 40):
-        lines = script(directory, "fdatasync,fsync", f"fdatasync:error=EIO:when={nth + after}+")
+        lines = script(directory, "fdatasync,fsync", f"fdatasync:error={error}:when={nth + after}+")
         answers = answers_of(lines)
         if "outcome_unknown" in answers.values():
             break
