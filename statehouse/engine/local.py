@@ -333,7 +333,7 @@ class LocalEngine:
         store = state.store
         reason = self._writer.refusing
         if store.read_only:
-            reason = "another process holds the directory"
+            reason = "opened read-only"
         return StoreStatus(
             state="read_only" if store.read_only else "refusing_writes" if reason else "ok",
             reason=reason,
