@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -253,3 +254,21 @@ def test_closing_in_a_callback_writes_what_was_queued() -> None:
     again = open_on(store.after_crash())
     assert len(events_of(again)) == 4
     again.close()
+
+
+class _LateFuture(Future[Any]):
+    """A future whose waiting always ends one moment too early."""
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Waits for the answer, and says that the time is over all the same if there was a limit."""
+        found = super().result(WAIT_S)
+        if timeout is None:
+            return found
+        raise TimeoutError
+
+
+def test_an_answer_that_comes_as_the_time_runs_out_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("statehouse.engine.writer.Future", _LateFuture)
+    engine = open_on(GatedStore())
+    assert engine.execute(FIRST).commit_ts == 1
+    engine.close()
