@@ -24,7 +24,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.values import Values
-from benchmarks.workspace import Workspace
+from benchmarks.workspace import Workspace, copy_store
+from statehouse import Statehouse
 from statehouse.engine import layout, open_engine
 from statehouse.protocol.names import DEFAULT_NAMESPACE, RecordKey
 from statehouse.protocol.replies import Committed
@@ -36,6 +37,7 @@ ONE_AGENT = "the-one"
 ONE_AGENT_EVENTS = 1000
 VALUE_BYTES = 200
 
+_SETTLE_S_MAX = 120.0
 _AGENTS_MAX = 1000
 _AGAIN_PER_COMMIT = 100
 _IN_FLIGHT = 2048
@@ -143,6 +145,21 @@ class Crowd:
             print(f"  built in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
             fresh.rename(path)
         return path
+
+
+def rested_copy(crowd: Crowd, workspace: Workspace, path: Path) -> None:
+    """A copy of a crowd's store that was recovered, has compacted what it wants to, and was closed.
+
+    Raises:
+        TimeoutError: It still compacts after two minutes.
+    """
+    copy_store(crowd.kept(workspace), path)
+    with Statehouse(f"file:{path}") as statehouse:
+        deadline = time.monotonic() + _SETTLE_S_MAX
+        while int(statehouse.status().details["compaction pending bytes"]):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{path} still compacts after {_SETTLE_S_MAX:.0f} s")
+            time.sleep(0.1)
 
 
 def write_all(crowd: Crowd, path: Path) -> None:

@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.baselines.lookups import Lookups
-from benchmarks.crowd import Crowd
+from benchmarks.crowd import Crowd, rested_copy
 from benchmarks.measure import Benchmark, Figure, Sides
 from benchmarks.values import Values
-from benchmarks.workspace import Workspace, copy_store
+from benchmarks.workspace import Workspace
 from statehouse import Statehouse
 from statehouse.protocol.names import RecordKey
 
@@ -91,9 +91,7 @@ def _among_many(workspace: Workspace, read: Read, *, again: bool) -> Iterator[Si
 
         def prepare(crowd: Crowd, seed: int) -> Figure:
             path = stack.enter_context(workspace.directory(f"among-{crowd.records}"))
-            copy_store(crowd.kept(workspace), path)
-            # Once more, so that both sides are stores at rest: nothing is left of the crash in them.
-            _opened(path).close()
+            rested_copy(crowd, workspace, path)
             statehouse = stack.enter_context(_opened(path))
             numbers = crowd.written_again() if again else range(crowd.records)
             random = Values(seed).random

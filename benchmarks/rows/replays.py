@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from benchmarks.crowd import ONE_AGENT, ONE_AGENT_EVENTS, Crowd
+from benchmarks.crowd import ONE_AGENT, ONE_AGENT_EVENTS, Crowd, rested_copy
 from benchmarks.measure import Benchmark, Figure, Sides
 from benchmarks.rows.reads import million
-from benchmarks.workspace import Workspace, copy_store
+from benchmarks.workspace import Workspace
 from statehouse import Statehouse
 
 _ALONE = Crowd(0, 0)
@@ -17,11 +17,10 @@ _ALONE = Crowd(0, 0)
 
 @contextmanager
 def _replaying(workspace: Workspace, crowd: Crowd) -> Iterator[Figure]:
-    """Gives what measures a replay of the one agent, in milliseconds, in a store that was opened cleanly."""
+    """Gives what measures a replay of the one agent, in milliseconds, in a store at rest."""
     with ExitStack() as stack:
         path = stack.enter_context(workspace.directory("replayed"))
-        copy_store(crowd.kept(workspace), path)
-        Statehouse(f"file:{path}").close()
+        rested_copy(crowd, workspace, path)
         agent = stack.enter_context(Statehouse(f"file:{path}")).agent(ONE_AGENT)
 
         def milliseconds() -> float:
