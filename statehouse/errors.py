@@ -325,7 +325,7 @@ class DirectoryLockedError(EngineError):
 
 
 class ForkedProcessError(EngineError):
-    """The handle was opened before ``os.fork``; open one in the child."""
+    """The handle was opened before ``os.fork``; open one in a process that was started anew."""
 
     code = "forked_process"
 

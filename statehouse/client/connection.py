@@ -164,7 +164,7 @@ class Connection:
         self.engine = _Refusing(
             ForkedProcessError(
                 f"this handle on {self.url} was opened before os.fork (process {os.getpid()} is the child); "
-                "open one in the child"
+                "open one in a process that was started anew"
             )
         )
 

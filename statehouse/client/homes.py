@@ -251,9 +251,12 @@ def _refuse_forked(path: Path) -> NoReturn:
 
 
 def _close_locked(home: _Home) -> None:
-    _discard_locked(home)
-    if home.engine is not None:
-        home.engine.close()
+    # Only when it is closed may another home take its place: until then openers wait for this one's lock.
+    try:
+        if home.engine is not None:
+            home.engine.close()
+    finally:
+        _discard_locked(home)
 
 
 def _discard_locked(home: _Home) -> None:

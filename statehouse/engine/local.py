@@ -220,8 +220,8 @@ class LocalEngine:
     def _no_answer(self, request: object) -> StatehouseError:
         if self._forked:
             return ForkedProcessError(
-                "this handle was opened before os.fork() and cannot be used in the child process; open the "
-                "store in the child instead (with multiprocessing: in the worker, or use the 'spawn' method)"
+                "this handle was opened before os.fork() and cannot be used in the child process; start the "
+                "process anew instead (with multiprocessing: the 'spawn' method) and open the store there"
             )
         if not self._answers:
             return EngineError(self._unavailable)

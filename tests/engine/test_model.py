@@ -218,7 +218,7 @@ class EngineMachine(RuleBasedStateMachine):
     def commit_after_reading_keys(self, data: st.DataObject) -> Commit:
         """A transaction that read keys a while ago."""
         reads = data.draw(st.lists(keys, min_size=1, max_size=2), label="reads")
-        request = replace(self.transaction(data), read_ts=self.recent_ts(data), reads=tuple(reads))
+        request = replace(self.transaction(data, least=0), read_ts=self.recent_ts(data), reads=tuple(reads))
         self.do(request)
         return request
 

@@ -127,6 +127,16 @@ class CommitsContract:
         future = engine.submit(transaction(write(), preconditions=(must_not_exist(),)))
         assert isinstance(future.exception(timeout=30), PreconditionFailedError)
 
+    def test_a_commit_is_cancelled_before_it_is_written_or_not_at_all(self, engine: Engine) -> None:
+        """G1: what could be cancelled is not in the log, and everything else is."""
+        requests = [transaction(write("k", number)) for number in range(200)]
+        futures = [engine.submit(request) for request in requests]
+        cancelled = [future.cancel() for future in reversed(futures)][::-1]
+        kept = [request.txn_id for request, gone in zip(requests, cancelled, strict=True) if not gone]
+        wait(futures, timeout=30)
+        put(engine, "last")
+        assert [event.txn_id for event in everything(engine)][:-1] == kept
+
     def test_payloads_come_back_byte_for_byte(self, engine: Engine) -> None:
         """G6."""
         payloads = [
