@@ -537,10 +537,10 @@ def test_the_engine_on_rocksdb_does_what_the_model_does() -> None:
 @pytest.mark.slow
 def test_the_engine_in_memory_does_what_the_model_does_for_long() -> None:
     """G1 to G7."""
-    _run(MemoryMachine, examples=500, steps=80)
+    _run(MemoryMachine, examples=300, steps=80)
 
 
 @pytest.mark.slow
 def test_the_engine_on_rocksdb_does_what_the_model_does_for_long() -> None:
     """G1 to G7."""
-    _run(RocksMachine, examples=100, steps=80)
+    _run(RocksMachine, examples=60, steps=80)

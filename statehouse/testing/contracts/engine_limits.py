@@ -127,7 +127,6 @@ class SizeLimitsContract:
             commit(engine, write_bytes("c", 5001))
         assert (caught.value.limit, caught.value.actual, newest(engine)) == (5000, 5001, 1)
 
-    @pytest.mark.slow
     def test_a_value_may_have_sixteen_mebibytes(self, engine: Engine) -> None:
         """G8."""
         limit = 16 * 1024 * 1024
