@@ -209,5 +209,5 @@ class State:
 
 
 def check_commit_ts(what: str, commit_ts: object) -> None:
-    """Raises InvalidArgumentError unless this is an integer of at least 0, and below 2**53."""
+    """Raises InvalidArgumentError unless this is an integer from 0 to 2**53 - 1."""
     check_integer(what, commit_ts, 0)

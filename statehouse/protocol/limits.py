@@ -49,8 +49,7 @@ def check_integer(what: str, number: object, low: int, high: int = COMMIT_TS_MAX
     """Raises InvalidArgumentError unless this is an integer from `low` to `high`, both inclusive."""
     if type(number) is int and low <= number <= high:
         return
-    bounds = f"of at least {low}" if high == COMMIT_TS_MAX else f"from {low} to {high}"
-    raise InvalidArgumentError(f"{what} must be an integer {bounds}: {number!r:.80}")
+    raise InvalidArgumentError(f"{what} must be an integer from {low} to {high}: {number!r:.80}")
 
 
 def check_seconds(what: str, seconds: object, low: float, high: float) -> None:
