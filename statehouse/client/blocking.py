@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
-from statehouse.client.commits import begun_too_late, dropped, out_of_time
 from statehouse.client.connection import Connected, Connection, connection_of
 from statehouse.client.pages import Pages
 from statehouse.client.streams import Stream
 from statehouse.errors import EngineError
 from statehouse.protocol.engine import Engine, Flow
-from statehouse.protocol.replies import Committed, EventPage
-from statehouse.protocol.requests import Commit, Replay, Request
+from statehouse.protocol.replies import EventPage
+from statehouse.protocol.requests import Replay, Request
 
 T = TypeVar("T")
 
@@ -64,33 +63,11 @@ def close(connection: Connection) -> None:
 
 
 def _answer(connection: Connection, asked: Request[Any] | Future[Any]) -> Any:
-    if isinstance(asked, Commit):
-        return _commit(connection, asked)
     if isinstance(asked, Replay) and asked.wait_s:
         return _follow(connection, asked)
     if isinstance(asked, Future):
         return asked.result()
     return connection.engine.execute(asked)
-
-
-def _commit(connection: Connection, commit: Commit) -> Committed:
-    future = connection.engine.submit(commit)
-    try:
-        return future.result(commit.timeout_s)
-    except CancelledError:
-        raise dropped(commit) from None
-    except TimeoutError:
-        # DeadlineExceededError, the engine's own, is one too.
-        if future.done():
-            raise
-    except BaseException:
-        future.cancel()
-        raise
-    if future.cancel():
-        raise begun_too_late(commit)
-    if future.done():
-        return future.result()
-    raise out_of_time(commit)
 
 
 def _follow(connection: Connection, request: Replay) -> EventPage:

@@ -71,6 +71,7 @@ class Group:
         self.head: Head = state.head
         self.rows: list[Row] = []
         self.recent: list[tuple[int, tuple[RecentKey, ...]]] = []
+        self.txn_ids: list[str] = []
         self.totals: dict[bytes, Totals] = {}
         self._names: dict[bytes, NameRow] = {}
         self._txns: dict[bytes, tuple[int, bytes, int]] = {}
@@ -201,6 +202,7 @@ class Group:
         self._tails.update(staging.tails)
         self._txns[prepared.txn_key] = (commit_ts, prepared.fingerprint, committed_at_us)
         self.recent.append((commit_ts, tuple(staging.touched)))
+        self.txn_ids.append(commit.txn_id)
         self.head = Head(commit_ts, committed_at_us, staging.next_record_id, event_digest(event))
         return Outcome(Committed(commit_ts, committed_at_us), staged=True)
 

@@ -2,11 +2,15 @@
 
 Everything that changes a store while it is open is in this file.
 
-Theory of operation. Whoever commits appends a `Ticket` to the queue and waits for its future. One thread,
-the writer, takes what waits, applies each commit to a `Group` (a pure function, see `commits`), hands the
-rows to the store as one batch, syncs, moves the high-water mark, announces, and answers. While one group
-syncs, the next one gathers, so many callers share one sync. A caller's own thread never writes: Ctrl-C
-in it cannot fall between a write and its sync.
+Theory of operation. Whoever commits queues a `Ticket` and waits for its answer. The writer thread takes
+what waits, applies each commit to a `Group` (a pure function, see `commits`), hands the rows to the store
+as one batch, syncs, moves the high-water mark, announces, and answers. While one group syncs, the next one
+gathers, so many callers share one sync.
+
+A caller that blocks, and finds nobody else committing, writes its commit itself: two switches of threads
+cost more than the commit. The writing lock is held by whoever writes. Ctrl-C can fall anywhere into that
+caller's thread, so a group is set down as `_unfinished` before it is written; whoever writes next finishes
+it first, with the same rows: writing rows again changes nothing.
 
 ======================  ===============================  =========================================
 what fails              what is known                    what happens
@@ -26,6 +30,7 @@ Invariants:
 * W3. A ticket whose future was cancelled, or whose time ran out while it waited, is dropped before its
   group is written, never after.
 * W4. A group that was not written leaves no trace in the state.
+* W6. A group that was set down as unfinished is written and announced, or in doubt (G8), before any other.
 * W5. Whoever was refused, or told a commit_ts, because of a group's rows shares the group's failure.
 """
 
@@ -34,8 +39,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -44,6 +50,7 @@ from statehouse.engine.commits import DependsOnGroup, Entropy, Group, Outcome
 from statehouse.engine.marks import Marker
 from statehouse.engine.prepare import Prepared, prepare
 from statehouse.engine.state import State
+from statehouse.engine.tickets import AwaitedTicket, PromisedTicket, Ticket, tell_all
 from statehouse.engine.watch import Watch
 from statehouse.errors import (
     CorruptionError,
@@ -64,19 +71,6 @@ _log = logging.getLogger("statehouse.engine")
 
 _PREPARE_INLINE_BYTES_MAX: Final = 64 * 1024
 _RETRY_AFTER_S: Final = {"stall": 0.5, "disk_full": 1.0}
-
-
-class Ticket:
-    """A commit on its way through the writer."""
-
-    __slots__ = ("commit", "deadline", "future", "prepared", "size_bytes")
-
-    def __init__(self, commit: Commit, prepared: Prepared | None, size_bytes: int, deadline: float) -> None:
-        self.commit = commit
-        self.prepared = prepared
-        self.size_bytes = size_bytes
-        self.deadline = deadline
-        self.future: Future[Committed] = Future()
 
 
 def _size_of(commit: Commit) -> int:
@@ -115,6 +109,10 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._closing = False
         self._idle = True
+        # Knows its owner: a thread that was interrupted gives it up without knowing how far it came.
+        self._writing = threading.RLock()
+        self._unfinished: Group | None = None
+        self._crowd = 0
         self.refusing = ""
         """Why nothing more is written; empty while all is well (G8)."""
 
@@ -126,22 +124,37 @@ class Writer:
     def commit(self, commit: Commit) -> Committed:
         """Commits and waits for it; see `Commit` for the errors."""
         _check_timeout(commit, self._state)
-        ticket = self._enqueue(commit, prepare(self._state, commit))
+        prepared = prepare(self._state, commit)
+        if threading.current_thread() is self._thread:
+            raise EngineError("a callback of a commit runs in the writer, and cannot wait for it: use submit")
+        if self._crowd <= 1:
+            written = self._write_alone(prepared)
+            if written is not None:
+                return written
+        ticket = AwaitedTicket(commit, prepared, self._clock.monotonic() + commit.timeout_s)
+        self._enqueue(ticket)
         self.start()
         try:
-            return ticket.future.result(max(0.0, ticket.deadline - self._clock.monotonic()))
-        except TimeoutError:
-            if ticket.future.done():
-                # The answer itself is a TimeoutError, or it came as the waiting ran out.
-                return ticket.future.result()
-        raise self._out_of_time(ticket)
+            result = ticket.wait(ticket.deadline - self._clock.monotonic())
+        except BaseException:
+            ticket.withdraw()
+            raise
+        if result is None:
+            # The answer may come between the end of the wait and here.
+            result = self._out_of_time(ticket)
+        if isinstance(result, StatehouseError):
+            raise result
+        return result
 
     def submit(self, commit: Commit) -> Future[Committed]:
         """Commits in the background; never blocks."""
         try:
             _check_timeout(commit, self._state)
-            small = _size_of(commit) <= _PREPARE_INLINE_BYTES_MAX
-            ticket = self._enqueue(commit, prepare(self._state, commit) if small else None)
+            size = _size_of(commit)
+            prepared = prepare(self._state, commit) if size <= _PREPARE_INLINE_BYTES_MAX else None
+            size = size if prepared is None else prepared.size_bytes
+            ticket = PromisedTicket(commit, prepared, size, self._clock.monotonic() + commit.timeout_s)
+            self._enqueue(ticket)
         except StatehouseError as error:
             refused: Future[Committed] = Future()
             refused.set_exception(error)
@@ -180,12 +193,11 @@ class Writer:
                 thread.join()
         # Nobody else is left to: a callback of a future runs in the writer itself, and may close the last
         # handle; and a commit may have been queued before there was a thread.
-        while self._queue:
-            self._write_group()
+        with self._writing:
+            self._write_all()
 
-    def _enqueue(self, commit: Commit, prepared: Prepared | None) -> Ticket:
-        size = prepared.size_bytes if prepared is not None else _size_of(commit)
-        ticket = Ticket(commit, prepared, size, self._clock.monotonic() + commit.timeout_s)
+    def _enqueue(self, ticket: Ticket) -> None:
+        size = ticket.size_bytes
         limits = self._state.limits
         with self._lock:
             self._check_open()
@@ -200,7 +212,6 @@ class Writer:
                 )
             self._queue.append(ticket)
             self._queued_bytes += size
-        return ticket
 
     def _check_open(self) -> None:
         if self._closing:
@@ -211,28 +222,94 @@ class Writer:
     def _refusal(self) -> RefusingWritesError:
         return RefusingWritesError(f"nothing is written until the store is reopened: {self.refusing}")
 
-    def _out_of_time(self, ticket: Ticket) -> StatehouseError:
+    def _out_of_time(self, ticket: AwaitedTicket) -> Committed | StatehouseError:
         txn_id, timeout_s = ticket.commit.txn_id, ticket.commit.timeout_s
-        if ticket.future.cancel():
-            return DeadlineExceededError(f"the commit waited {timeout_s} s in the queue; nothing was applied")
-        return OutcomeUnknownError(
-            f"the commit was being written when its {timeout_s} s were over; commit again with the same "
-            f"txn_id {txn_id} to know",
+        if ticket.withdraw():
+            return DeadlineExceededError(
+                f"the commit of transaction {txn_id} was not begun within {timeout_s:g} s; nothing was "
+                "applied, commit again or begin a new transaction",
+                txn_id=txn_id,
+            )
+        return ticket.result or OutcomeUnknownError(
+            f"the commit of transaction {txn_id} was being written when its {timeout_s:g} s were over; "
+            "commit it again, or look the transaction up, to know what became of it",
             txn_id=txn_id,
         )
+
+    def _write_alone(self, prepared: Prepared) -> Committed | None:
+        """Writes one commit in its caller's own thread; None when somebody else commits too.
+
+        Ctrl-C may come at any line: what was not set down was not written; what was, the writer finishes.
+        """
+        state, commit = self._state, prepared.commit
+        mine = False
+        try:
+            if not self._writing.acquire(blocking=False) or self._queue or self._unfinished is not None:
+                return None
+            self._check_open()
+            mine = True
+            state.in_flight.add(commit.txn_id)
+            group = Group(state, self._clock.now_us(), self._entropy)
+            outcome = group.apply(prepared)
+            failure = None
+            if group.rows:
+                group.finish()
+                self._unfinished = group
+                failure = self._write(group)
+                self._unfinished = None
+            if failure is not None:
+                raise failure(commit)  # noqa: TRY301 - the clauses below tell it from an interrupt
+            return outcome.committed
+        except BaseException as error:
+            if not mine or self._unfinished is None:
+                raise
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                self.start()
+                raise
+            failure = self._doubt(f"{type(error).__name__} while writing: {error}")
+            self._unfinished = None
+            raise failure(commit) from error
+        finally:
+            if mine and self._unfinished is None:
+                state.in_flight.discard(commit.txn_id)
+            self._release()
+
+    def _release(self) -> None:
+        """Gives the writing lock up, whether this thread has it or not, and however often."""
+        with suppress(RuntimeError):
+            while True:
+                self._writing.release()
+
+    def _write_all(self) -> None:
+        """Finishes what was begun and writes what waits; the caller holds the writing lock."""
+        group = self._unfinished
+        if group is not None:
+            try:
+                failure = self._write(group)
+            except BaseException as error:  # noqa: BLE001 - a panic of the storage must not end the writer
+                failure = self._doubt(f"{type(error).__name__} while writing: {error}")
+            if failure is not None:
+                # It may have been written the first time: nobody can say that nothing was applied.
+                self._doubt("a commit that was interrupted could not be written again")
+                self._state.in_doubt.update(group.txn_ids)
+            self._unfinished = None
+            self._state.in_flight.difference_update(group.txn_ids)
+        while self._queue:
+            self._write_group()
 
     def _run(self) -> None:
         while not (self._closing and not self._queue):
             # In this order: whoever queues a commit after the queue was found empty finds the writer idle.
             self._idle = True
-            if not (self._queue or self._closing):
+            if not (self._queue or self._closing or self._unfinished is not None):
                 deadline = self._watch.next_deadline()
                 self._wake.wait(None if deadline is None else max(0.0, deadline - self._clock.monotonic()))
             self._idle = False
             self._wake.clear()
             self._watch.expire(self._clock.monotonic())
-            while self._queue:
-                self._write_group()
+            if self._queue or self._unfinished is not None:
+                with self._writing:
+                    self._write_all()
 
     def _take(self) -> list[Ticket]:
         limits = self._state.limits
@@ -256,6 +333,7 @@ class Writer:
     def _write_group(self) -> None:
         """Takes one group of commits, writes it and answers it."""
         tickets = self._take()
+        self._crowd = len(tickets)
         answers: list[_Answer] = []
         try:
             group = Group(self._state, self._clock.now_us(), self._entropy)
@@ -271,29 +349,27 @@ class Writer:
                     break
                 except StatehouseError as error:
                     answers.append(_Answer(ticket, error, on_group=on_group))
+            if group.rows:
+                group.finish()
             failure = self._write(group) if group.rows else None
         except BaseException as error:  # noqa: BLE001 - a defect of ours, or a panic of the storage: in doubt (G8)
             _log.exception("the writer failed")
             failure = self._doubt(f"{type(error).__name__} while writing: {error}")
-            answers = [
-                _Answer(ticket, _IN_DOUBT, on_group=False) for ticket in tickets if ticket.future.running()
-            ]
-        for answer in answers:
-            self._give(answer, failure)
+            answers = [_Answer(ticket, _IN_DOUBT, on_group=False) for ticket in tickets if ticket.begun]
+        self._give(answers, failure)
 
     def _begin(self, ticket: Ticket) -> bool:
         """Whether a ticket is still wanted; from here on it can no longer be cancelled (W3)."""
-        future = ticket.future
         # Before it can no longer be cancelled: whoever fails to cancel it must not find it absent.
         self._state.in_flight.add(ticket.commit.txn_id)
-        if not future.running() and not future.set_running_or_notify_cancel():
+        if not ticket.begin():
             self._state.in_flight.discard(ticket.commit.txn_id)
             return False
         if self._clock.monotonic() < ticket.deadline:
             return True
         timeout_s = ticket.commit.timeout_s
         late = DeadlineExceededError(f"the commit waited {timeout_s} s in the queue; nothing was applied")
-        self._give(_Answer(ticket, late, on_group=False), None)
+        self._give([_Answer(ticket, late, on_group=False)], None)
         return False
 
     def _apply(self, group: Group, ticket: Ticket) -> Outcome:
@@ -301,30 +377,30 @@ class Writer:
             raise self._refusal()
         return group.apply(ticket.prepared or _prepare_late(self._state, ticket.commit))
 
-    def _give(self, answer: _Answer, failure: _Failure | None) -> None:
-        """Answers a ticket; what was built on rows that were not written is no answer (W5)."""
+    def _give(self, answers: Sequence[_Answer], failure: _Failure | None) -> None:
+        """Answers tickets; what was built on rows that were not written is no answer (W5)."""
+        results = [(answer.ticket, self._result(answer, failure)) for answer in answers]
+        # After `in_doubt` knows them, before their callers do.
+        self._state.in_flight.difference_update([ticket.commit.txn_id for ticket, _ in results])
+        tell_all(results)
+
+    def _result(self, answer: _Answer, failure: _Failure | None) -> Committed | StatehouseError:
         ticket, outcome, on_group = answer
-        result: Committed | StatehouseError
         if isinstance(outcome, CorruptionError):
             self.refuse(str(outcome))
-            result = outcome
-        elif failure is not None and isinstance(outcome, Outcome) and outcome.staged:
-            result = failure(ticket.commit)
-        elif failure is not None and on_group:
-            result = self._refusal() if self.refusing else failure(ticket.commit)
-        else:
-            result = outcome.committed if isinstance(outcome, Outcome) else outcome
-        # After `in_doubt` knows it, before its caller does.
-        self._state.in_flight.discard(ticket.commit.txn_id)
-        if isinstance(result, StatehouseError):
-            ticket.future.set_exception(result)
-        else:
-            ticket.future.set_result(result)
+            return outcome
+        if isinstance(outcome, Outcome):
+            if failure is None or not (outcome.staged or on_group):
+                return outcome.committed
+            if outcome.staged:
+                return failure(ticket.commit)
+        elif failure is None or not on_group:
+            return outcome
+        return self._refusal() if self.refusing else failure(ticket.commit)
 
     def _write(self, group: Group) -> _Failure | None:
         """Writes, syncs and announces a group; or gives the answer to those whose commits are in it."""
         state = self._state
-        group.finish()
         try:
             state.store.write(group.rows)
         except NotWrittenError as error:
