@@ -15,7 +15,7 @@ from statehouse.errors import InvalidArgumentError
 from statehouse.protocol.engine import Flow
 from statehouse.protocol.names import RecordKey
 from statehouse.protocol.replies import Entry, Page
-from statehouse.protocol.requests import KeyRange, Scan
+from statehouse.protocol.requests import Delete, KeyRange, Scan
 
 Row = Entry | Staged
 
@@ -82,7 +82,7 @@ class OverlaidPages:
         rows: dict[str, Row] = {entry.key.key: entry for entry in page.entries}
         for key in [key for key in self._staged if self._ended or self._reached(key, boundary)]:
             staged = self._staged.pop(key)
-            if staged.payload is None:
+            if isinstance(staged, Delete):
                 rows.pop(key, None)
             else:
                 rows[key] = staged

@@ -16,14 +16,14 @@ most once (G5), and then its time is counted anew.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from enum import Enum
 from functools import partial
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar
-from uuid import uuid4
+from typing import Any, Final, NoReturn, TypeVar
 
 from statehouse.client.arguments import check_count, check_timeout
 from statehouse.client.connection import Connection
@@ -42,7 +42,14 @@ from statehouse.errors import (
     TransactionExpiredError,
 )
 from statehouse.protocol.engine import Flow
-from statehouse.protocol.names import RecordKey, check_record_key, check_text, check_txn_id
+from statehouse.protocol.names import (
+    RecordKey,
+    check_agent_id,
+    check_key,
+    check_namespace,
+    check_text,
+    check_txn_id,
+)
 from statehouse.protocol.origin import Origin, check_origin
 from statehouse.protocol.replies import Committed, Page, Read
 from statehouse.protocol.requests import (
@@ -55,6 +62,7 @@ from statehouse.protocol.requests import (
     Precondition,
     Request,
     Write,
+    WriteOperation,
 )
 from statehouse.protocol.values import Payload, decode, encode
 
@@ -74,21 +82,11 @@ class TransactionState(Enum):
     REFUSED = "refused"
 
 
-class Staged(NamedTuple):
-    """What a transaction means to do to one key."""
+OPEN: Final = TransactionState.OPEN
+"""The one state that every call asks for: finding a member of an enumeration takes Python 3.11 0.14 us."""
 
-    whole: Write | Delete
-    grown: Extend | None = None
-
-    @property
-    def payload(self) -> Payload | None:
-        """The value to be; None for a delete."""
-        return self.whole.payload if isinstance(self.whole, Write) else None
-
-    @property
-    def size_bytes(self) -> int:
-        """What it counts towards the limit of a transaction."""
-        return len(self.whole.payload.data) if isinstance(self.whole, Write) else 0
+Staged = Write | Delete
+"""What a transaction means to do to one key."""
 
 
 class TransactionLogic:
@@ -123,7 +121,7 @@ class TransactionLogic:
         self.agent_id = agent_id
         self.timeout = connection.timeout if timeout is None else check_timeout(timeout, limits)
         if txn_id is None:
-            txn_id = uuid4().hex
+            txn_id = os.urandom(16).hex()
         else:
             check_txn_id(txn_id, limits)
         if not isinstance(origin, Origin):
@@ -133,7 +131,7 @@ class TransactionLogic:
         check_origin(origin, limits)
         self.txn_id = txn_id
         self.origin = origin
-        self.state = TransactionState.OPEN
+        self.state = OPEN
         self.read_ts: int | None = None
         self.commit_ts: int | None = None
         self.refusal: BaseException | None = None
@@ -142,7 +140,9 @@ class TransactionLogic:
         self._pinning: Future[None] | None = None
         self._reads: dict[RecordKey, None] = {}
         self._ranges: list[KeyRange] = []
+        self._checked: tuple[str, str] | None = None
         self._staged: dict[RecordKey, Staged] = {}
+        self._grown: dict[RecordKey, Extend] = {}
         self._preconditions: dict[RecordKey, Precondition] = {}
         self._size_bytes = 0
         self._request: Commit | None = None
@@ -164,11 +164,12 @@ class TransactionLogic:
         self.check_open()
         name = self.name(key, agent_id, namespace)
         precondition = _precondition(name, if_version, if_commit_ts)
-        payload = encode(value, self.connection.limits)
+        limits = self.connection.limits
+        payload = encode(value, limits)
         if payload is value:
-            _check_payload(payload, self.connection.limits.content_type_bytes_max)
+            _check_payload(payload, limits.content_type_bytes_max)
         grown = None if extends is None else _grown(name, payload, extends)
-        self._stage(name, Staged(Write(name, payload), grown), precondition)
+        self._stage(Write(name, payload), len(payload.data), precondition, grown)
 
     def delete(
         self,
@@ -182,11 +183,17 @@ class TransactionLogic:
         """Stages a tombstone."""
         self.check_open()
         name = self.name(key, agent_id, namespace)
-        self._stage(name, Staged(Delete(name)), _precondition(name, if_version, if_commit_ts))
+        self._stage(Delete(name), 0, _precondition(name, if_version, if_commit_ts), None)
 
-    def _stage(self, name: RecordKey, staged: Staged, precondition: Precondition | None) -> None:
+    def _stage(
+        self, staged: Staged, size_bytes: int, precondition: Precondition | None, grown: Extend | None
+    ) -> None:
+        name = staged.key
         limits = self.connection.limits
         with self._lock:
+            if self.state is not OPEN:
+                # Another thread has begun the commit since this call looked.
+                self._raise_closed()
             before = self._staged.get(name)
             count = len(self._staged) + (before is None)
             if count > limits.transaction_operations_max:
@@ -195,7 +202,9 @@ class TransactionLogic:
                     limit=limits.transaction_operations_max,
                     actual=count,
                 )
-            size = self._size_bytes + staged.size_bytes - (before.size_bytes if before else 0)
+            size = self._size_bytes + size_bytes
+            if isinstance(before, Write):
+                size -= len(before.payload.data)
             if size > limits.transaction_bytes_max:
                 raise LimitExceededError(
                     f"the transaction would be {size} bytes; the limit is {limits.transaction_bytes_max}: "
@@ -204,8 +213,12 @@ class TransactionLogic:
                     actual=size,
                 )
             # The last write of a key wins, and takes its place in the order of operations.
-            self._staged.pop(name, None)
+            if before is not None:
+                del self._staged[name]
+                self._grown.pop(name, None)
             self._staged[name] = staged
+            if grown is not None:
+                self._grown[name] = grown
             self._size_bytes = size
             if precondition is not None:
                 self._preconditions[name] = precondition
@@ -238,7 +251,7 @@ class TransactionLogic:
             found.update({entry.key: record_of(entry) for entry in page.entries if entry.exists})
         for name in names:
             own = self._staged.get(name)
-            if own is not None and own.payload is not None:
+            if isinstance(own, Write):
                 found[name] = self._own(name, own, MISSING)
         return {name.key: found[name] for name in names if name in found}
 
@@ -304,8 +317,9 @@ class TransactionLogic:
 
     def own_record(self, name: RecordKey, staged: Staged) -> Record | None:
         """The record of something staged; None for a delete."""
-        payload = staged.payload
-        return None if payload is None else Record(*name, decode(payload), 0, 0, payload)
+        if isinstance(staged, Delete):
+            return None
+        return Record(*name, decode(staged.payload), 0, 0, staged.payload)
 
     def _own(self, name: RecordKey, staged: Staged, default: Any) -> Record:
         record = self.own_record(name, staged)
@@ -327,7 +341,12 @@ class TransactionLogic:
             if agent_id is None:
                 raise InvalidArgumentError(WHOSE)
         name = RecordKey(self.namespace if namespace is None else namespace, agent_id, key)
-        check_record_key(name, self.connection.limits)
+        limits = self.connection.limits
+        if name[:2] != self._checked:
+            check_namespace(name.namespace, limits)
+            check_agent_id(agent_id, limits)
+            self._checked = name[:2]
+        check_key(key, limits)
         return name
 
     # Ending.
@@ -340,7 +359,7 @@ class TransactionLogic:
             TransactionExpiredError: Its time is over.
         """
         self.connection.check_open()
-        if self.state is not TransactionState.OPEN:
+        if self.state is not OPEN:
             self._raise_closed()
         if self.connection.monotonic() >= self._deadline:
             self._raise_expired()
@@ -373,7 +392,7 @@ class TransactionLogic:
 
     def give_up(self) -> None:
         """Aborts it if nothing was committed: the way out of a ``with`` block that failed."""
-        if self.state is TransactionState.OPEN:
+        if self.state is OPEN:
             self.abort()
 
     def committed_ts(self) -> int:
@@ -389,7 +408,8 @@ class TransactionLogic:
     def commit(self) -> Flow[int]:
         """Commits, and gives the commit_ts."""
         self.connection.check_open()
-        yield from self.connection.refresh()
+        if self.connection.stale:
+            yield from self.connection.refresh()
         request = self._begin_commit()
         try:
             try:
@@ -411,12 +431,8 @@ class TransactionLogic:
 
     def _begin_commit(self) -> Commit:
         with self._lock:
-            if self.state is TransactionState.SENT and self._request is not None:
-                self.state = TransactionState.COMMITTING
-                self._request = replace(self._request, timeout_s=self.timeout)
-                return self._request
-            if self.state is not TransactionState.OPEN:
-                self._raise_closed()
+            if self.state is not OPEN:
+                return self._again()
             left = self._deadline - self.connection.monotonic()
             if left <= 0:
                 self._raise_expired()
@@ -424,9 +440,18 @@ class TransactionLogic:
             self._request = self._make_request(max(left, self.connection.limits.timeout_s_min))
             return self._request
 
+    def _again(self) -> Commit:
+        if self.state is not TransactionState.SENT or self._request is None:
+            self._raise_closed()
+        self.state = TransactionState.COMMITTING
+        self._request = replace(self._request, timeout_s=self.timeout)
+        return self._request
+
     def _make_request(self, timeout_s: float) -> Commit:
         seen = self.connection.seen
-        operations = tuple([staged.grown or staged.whole for staged in self._staged.values()])
+        operations: tuple[WriteOperation, ...] = tuple(self._staged.values())
+        if self._grown:
+            operations = tuple([self._grown.get(each.key, each) for each in operations])
         # What was only read was as of one commit_ts, so there is nothing left to find out.
         reads = bool(operations) and self.read_ts is not None
         return Commit(
@@ -445,7 +470,7 @@ class TransactionLogic:
         )
 
     def _whole(self, request: Commit) -> Commit:
-        operations = tuple([staged.whole for staged in self._staged.values()])
+        operations = tuple(self._staged.values())
         left = self._deadline - self.connection.monotonic()
         return replace(
             request, operations=operations, timeout_s=max(left, self.connection.limits.timeout_s_min)
@@ -458,6 +483,7 @@ class TransactionLogic:
 
     def _forget(self) -> None:
         self._staged = {}
+        self._grown = {}
         self._ranges = []
         self._request = None
 

@@ -18,6 +18,7 @@ from statehouse.protocol.requests import Commit, Copy, Delete, Extend, KeyRange,
 from statehouse.protocol.values import JSON, Payload
 
 _STORE_ID: Final = re.compile("[0-9a-f]{32}")
+_OPERATIONS: Final = (Write, Delete, Extend)
 
 
 class PreparedOperation(NamedTuple):
@@ -58,7 +59,7 @@ def prepare(state: State, commit: Commit) -> Prepared:
     marks: list[bytes] = []
     size = 0
     for operation in commit.operations:
-        if not isinstance(operation, Write | Delete | Extend):
+        if not isinstance(operation, _OPERATIONS):
             raise InvalidArgumentError(f"not an operation: {operation!r:.80}")
         name = state.name_key(operation.key)
         if name in names:
@@ -79,13 +80,23 @@ def prepare(state: State, commit: Commit) -> Prepared:
             limit=limits.transaction_bytes_max,
             actual=size,
         )
-    reads = tuple([state.name_key(name) for name in commit.reads])
-    ranges = tuple([range_bounds(state, key_range) for key_range in commit.ranges])
-    conditions = tuple([state.name_key(condition.key) for condition in commit.preconditions])
-    for condition, name in zip(commit.preconditions, conditions, strict=True):
+    reads = tuple(map(state.name_key, commit.reads))
+    ranges = tuple([range_bounds(state, key_range) for key_range in commit.ranges]) if commit.ranges else ()
+    conditions = []
+    for condition in commit.preconditions:
+        name = state.name_key(condition.key)
         marks += condition_mark(condition, name)
-    txn_key = layout.pack_txn_id(commit.txn_id)
-    return Prepared(commit, txn_key, fingerprint(marks), tuple(operations), reads, ranges, conditions, size)
+        conditions.append(name)
+    return Prepared(
+        commit,
+        layout.pack_txn_id(commit.txn_id),
+        fingerprint(marks),
+        tuple(operations),
+        reads,
+        ranges,
+        tuple(conditions),
+        size,
+    )
 
 
 def range_bounds(state: State, key_range: KeyRange) -> tuple[bytes, bytes]:

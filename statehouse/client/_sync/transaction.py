@@ -12,7 +12,7 @@ from statehouse.client.overlay import OverlaidPages
 from statehouse.client.records import MISSING, Record
 from statehouse.client.retries import Attempts
 from statehouse.client.streams import Stream
-from statehouse.client.transactions import TransactionLogic, TransactionState
+from statehouse.client.transactions import OPEN, TransactionLogic
 from statehouse.errors import ConflictError, OverloadedError, PreconditionFailedError
 from statehouse.protocol.names import check_namespace
 from statehouse.protocol.origin import Origin
@@ -284,7 +284,7 @@ class Transaction:
     ) -> None:
         if kind is not None:
             self.logic.give_up()
-        elif self.logic.state is TransactionState.OPEN:
+        elif self.logic.state is OPEN:
             self.commit()
 
 
