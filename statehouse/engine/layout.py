@@ -79,7 +79,8 @@ def unpack_u64(data: bytes) -> int:
 
 # Content types: the usual ones are one byte, others are spelled out.
 _TYPE_CODES: Final = {"": 0, JSON: 1, BYTES: 2, "application/msgpack": 3}
-_TYPES: Final = {code: name for name, code in _TYPE_CODES.items()}
+TYPES: Final[Mapping[int, str]] = {code: name for name, code in _TYPE_CODES.items()}
+"""The usual content types by the byte they are stored as; `_TYPE_SPELLED` is not among them."""
 _TYPE_SPELLED: Final = 255
 
 
@@ -90,7 +91,7 @@ def _spelled(content_type: str) -> bytes:
 
 def _type_at(data: bytes, code: int, offset: int) -> tuple[str, int]:
     if code != _TYPE_SPELLED:
-        return _TYPES[code], offset
+        return TYPES[code], offset
     end = offset + 1 + data[offset]
     return data[offset + 1 : end].decode(), end
 
@@ -162,6 +163,12 @@ class NameRow(NamedTuple):
 
 
 _name_head: Final = Struct(">QQQBB")
+NAME_HEAD_BYTES: Final = _name_head.size
+unpack_name_head: Final = _name_head.unpack_from
+"""Record id, version, commit_ts, flags and type of a row in `names`, for the read that is made most.
+
+With `INLINE` and a type in `TYPES`, the value is all that follows.
+"""
 
 
 def pack_name_row(row: NameRow) -> bytes:
@@ -178,9 +185,9 @@ def unpack_name_row(row: bytes) -> NameRow:
     """See `pack_name_row`."""
     record_id, version, commit_ts, flags, code = _name_head.unpack_from(row)
     if code == _TYPE_SPELLED:
-        content_type, offset = _type_at(row, code, 26)
+        content_type, offset = _type_at(row, code, NAME_HEAD_BYTES)
     else:
-        content_type, offset = _TYPES[code], 26
+        content_type, offset = TYPES[code], NAME_HEAD_BYTES
     return NameRow(
         record_id, version, commit_ts, flags, content_type, row[offset:] if flags & INLINE else None
     )
@@ -225,6 +232,7 @@ class HistoryRow(NamedTuple):
 
 
 _history_head: Final = Struct(">QBB")
+_INLINE_AT: Final = _history_head.size + SALT_BYTES
 
 
 def history_key(record_id: int, commit_ts: int) -> bytes:
@@ -292,6 +300,13 @@ def unpack_history_row(row: bytes) -> HistoryRow:
             pieces.append(Span(*numbers))
     chunks = tuple(row[at : at + DIGEST_BYTES] for at in range(offset, len(row), DIGEST_BYTES))
     return HistoryRow(version, flags, content_type, salt, None, length, tuple(pieces), chunks)
+
+
+def inline_value(row: bytes) -> tuple[str, bytes] | None:
+    """The content type and value of a history row that says no more than these; None for any other row."""
+    if row[8] == INLINE and row[9] in TYPES:
+        return TYPES[row[9]], row[_INLINE_AT:]
+    return None
 
 
 version_key: Final = _u64_pair.pack
@@ -376,14 +391,23 @@ def pack_event_row(row: EventRow) -> bytes:
 
 def unpack_event_row(data: bytes) -> EventRow:
     """See `pack_event_row`."""
-    _, previous, committed_at_us, size = _event_head.unpack_from(data)
+    committed_at_us, txn_id, origin, operations = unpack_event(data)
+    previous = _event_head.unpack_from(data)[1]
+    return EventRow(committed_at_us, previous, txn_id, origin, tuple(map(EventOperation._make, operations)))
+
+
+def unpack_event(data: bytes) -> tuple[int, str, Origin, list[tuple[int, int, int, bytes]]]:
+    """What a replay needs of an event's row: time, transaction id, origin, and operations as bare tuples."""
+    _, _, committed_at_us, size = _event_head.unpack_from(data)
     offset = 42 + size
     txn_id = unpack_txn_id(data[42:offset])
-    size = _u32.unpack_from(data, offset)[0]
+    (size,) = _u32.unpack_from(data, offset)
     offset += 4
-    origin = _unpack_origin(data[offset : offset + size]) if size else NO_ORIGIN
-    operations = tuple(map(EventOperation._make, _event_operation.iter_unpack(data[offset + size :])))
-    return EventRow(committed_at_us, previous, txn_id, origin, operations)
+    origin = NO_ORIGIN
+    if size:
+        origin = _unpack_origin(data[offset : offset + size])
+        offset += size
+    return committed_at_us, txn_id, origin, [*_event_operation.iter_unpack(data[offset:])]
 
 
 def event_time(data: bytes) -> int:

@@ -11,7 +11,17 @@ from collections.abc import Iterator, Sequence
 
 from statehouse.engine import layout, ropes
 from statehouse.engine.cursors import pack_cursor, unpack_cursor
-from statehouse.engine.layout import ERASED, INLINE, TOMBSTONE, HistoryRow, NameRow
+from statehouse.engine.layout import (
+    ERASED,
+    INLINE,
+    NAME_HEAD_BYTES,
+    TOMBSTONE,
+    TYPES,
+    HistoryRow,
+    NameRow,
+    inline_value,
+    unpack_name_head,
+)
 from statehouse.engine.state import State
 from statehouse.errors import ErasedError, InvalidArgumentError, LimitExceededError, NotFoundError
 from statehouse.protocol.limits import check_integer
@@ -44,16 +54,16 @@ class Reads:
     def get(self, request: Get) -> Read:
         """See `Get`."""
         state = self._state
-        read_ts = state.read_ts(request.at)
-        key = request.key
+        key, at = request.key, request.at
+        read_ts = state.visible if at is None else state.read_ts(at)
         data = self._store.get(Table.NAMES, state.name_key(key))
         if data is None:
             return Read(Entry(key, None, 0, 0, None), read_ts)
-        row = layout.unpack_name_row(data)
-        if row.commit_ts <= read_ts and row.flags == INLINE:
-            payload = Payload(row.content_type, row.data)  # type: ignore[arg-type]  # inline rows have data
-            return Read(Entry(key, payload, row.version, row.commit_ts, "write"), read_ts)
-        return Read(_readable(self._entry(key, row, read_ts)), read_ts)
+        _, version, commit_ts, flags, code = unpack_name_head(data)
+        if flags == INLINE and commit_ts <= read_ts and code in TYPES:
+            payload = Payload(TYPES[code], data[NAME_HEAD_BYTES:])
+            return Read(Entry(key, payload, version, commit_ts, "write"), read_ts)
+        return Read(_readable(self._entry(key, layout.unpack_name_row(data), read_ts)), read_ts)
 
     def get_at_version(self, request: GetAtVersion) -> Read:
         """See `GetAtVersion`."""
@@ -216,10 +226,9 @@ class Reads:
             rows = self._store.scan(Table.HISTORY, start, stop, rows_max=1)
             if not rows:
                 return Entry(key, None, 0, 0, None)
-            commit_ts = layout.parse_history_key(rows[0][0])[1]
-            return self._from_history(
-                key, layout.unpack_history_row(rows[0][1]), commit_ts, keys_only=keys_only
-            )
+            found, data = rows[0]
+            commit_ts = layout.parse_history_key(found)[1]
+            return self._from_history(key, layout.unpack_history_row(data), commit_ts, keys_only=keys_only)
         if keys_only or flags & (TOMBSTONE | ERASED):
             return Entry(key, None, version, commit_ts, kind_of(flags))
         if data is not None:
@@ -249,6 +258,9 @@ class Reads:
         for data in rows:
             if data is None:
                 raise layout.damaged(Table.HISTORY, "an event's value has no row")
+            if inline := inline_value(data):
+                yield "write", Payload(*inline)
+                continue
             row = layout.unpack_history_row(data)
             kind = kind_of(row.flags)
             yield kind, Payload(row.content_type, ropes.read(self._store, row)) if kind == "write" else None

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from statehouse.engine import layout
 from statehouse.engine.cursors import pack_cursor, unpack_cursor
-from statehouse.engine.layout import KIND_NAMES, EventRow, Totals
+from statehouse.engine.layout import KIND_NAMES, Totals
 from statehouse.engine.reads import Reads, check_limit
 from statehouse.engine.state import State, check_commit_ts
 from statehouse.errors import InvalidArgumentError
 from statehouse.protocol.limits import COMMIT_TS_MAX, check_integer
 from statehouse.protocol.names import check_namespace, check_text, check_txn_id
-from statehouse.protocol.origin import check_span_id, check_trace_id
+from statehouse.protocol.origin import Origin, check_span_id, check_trace_id
 from statehouse.protocol.replies import (
     AgentCounts,
     AgentPage,
@@ -40,6 +40,10 @@ class _Wanted(NamedTuple):
 
     namespace: str | None
     agent_id: str | None
+
+
+_EventFields = tuple[int, str, Origin, list[tuple[int, int, int, bytes]]]
+"""What `layout.unpack_event` gives."""
 
 
 class Log:
@@ -117,33 +121,34 @@ class Log:
                         break
         return tuple(events), False
 
-    def _event_rows(self, numbers: list[int]) -> list[EventRow]:
-        keys = [layout.pack_u64(number) for number in numbers]
-        rows = []
-        for number, data in zip(numbers, self._store.get_many(Table.EVENTS, keys), strict=True):
+    def _event_rows(self, numbers: list[int]) -> list[_EventFields]:
+        rows: list[_EventFields] = []
+        unpack = layout.unpack_event
+        for data in self._store.get_many(Table.EVENTS, list(map(layout.pack_u64, numbers))):
             if data is None:
-                raise layout.damaged(Table.EVENTS, f"event {number} is missing")
-            rows.append(layout.unpack_event_row(data))
+                raise layout.damaged(Table.EVENTS, f"event {numbers[len(rows)]} is missing")
+            rows.append(unpack(data))
         return rows
 
     def _events(self, numbers: list[int], wanted: _Wanted, *, payloads: bool) -> Iterator[Event]:
         """The events of some commit_ts; the values of each are read as it is taken."""
         rows = self._event_rows(numbers)
-        names = self._state.names_of({operation.record_id for row in rows for operation in row.operations})
+        names = self._state.names_of({operation[0] for row in rows for operation in row[3]})
         namespace, agent_id = wanted
         kept = [
             [
                 operation
-                for operation in row.operations
-                if (namespace is None or names[operation.record_id].namespace == namespace)
-                and (agent_id is None or names[operation.record_id].agent_id == agent_id)
+                for operation in row[3]
+                if (namespace is None or names[operation[0]][0] == namespace)
+                and (agent_id is None or names[operation[0]][1] == agent_id)
             ]
             for row in rows
         ]
         values: Iterator[tuple[OperationKind, Payload | None]] = iter(())
         if payloads:
+            key = layout.history_key
             keys = [
-                layout.history_key(operation.record_id, number)
+                key(operation[0], number)
                 for number, operations in zip(numbers, kept, strict=True)
                 for operation in operations
             ]
@@ -151,10 +156,9 @@ class Log:
         for number, row, operations in zip(numbers, rows, kept, strict=True):
             shown = []
             for record_id, version, kind, _ in operations:
-                name = names[record_id]
                 found, payload = next(values) if payloads else (KIND_NAMES[kind], None)
-                shown.append(Operation(name.namespace, name.agent_id, name.key, found, version, payload))
-            yield Event(row.txn_id, number, row.committed_at_us, row.origin, tuple(shown))
+                shown.append(Operation(*names[record_id], found, version, payload))
+            yield Event(row[1], number, row[0], row[2], tuple(shown))
 
     def find(self, request: FindEvents) -> EventPage:
         """See `FindEvents`."""
