@@ -82,8 +82,10 @@ class TransactionState(Enum):
     REFUSED = "refused"
 
 
+# The states that every transaction meets: finding a member of an enumeration takes Python 3.11 0.14 us.
 OPEN: Final = TransactionState.OPEN
-"""The one state that every call asks for: finding a member of an enumeration takes Python 3.11 0.14 us."""
+_COMMITTING: Final = TransactionState.COMMITTING
+_COMMITTED: Final = TransactionState.COMMITTED
 
 Staged = Write | Delete
 """What a transaction means to do to one key."""
@@ -424,7 +426,7 @@ class TransactionLogic:
             self._not_committed(error)
             raise
         self.commit_ts = reply.commit_ts
-        self.state = TransactionState.COMMITTED
+        self.state = _COMMITTED
         self.connection.seen.commit(reply.commit_ts, self.connection.monotonic())
         self._forget()
         return reply.commit_ts
@@ -436,14 +438,14 @@ class TransactionLogic:
             left = self._deadline - self.connection.monotonic()
             if left <= 0:
                 self._raise_expired()
-            self.state = TransactionState.COMMITTING
+            self.state = _COMMITTING
             self._request = self._make_request(max(left, self.connection.limits.timeout_s_min))
             return self._request
 
     def _again(self) -> Commit:
         if self.state is not TransactionState.SENT or self._request is None:
             self._raise_closed()
-        self.state = TransactionState.COMMITTING
+        self.state = _COMMITTING
         self._request = replace(self._request, timeout_s=self.timeout)
         return self._request
 
@@ -453,17 +455,24 @@ class TransactionLogic:
         if self._grown:
             operations = tuple([self._grown.get(each.key, each) for each in operations])
         # What was only read was as of one commit_ts, so there is nothing left to find out.
-        reads = bool(operations) and self.read_ts is not None
+        read_ts = self.read_ts if operations else None
+        reads: tuple[RecordKey, ...] = ()
+        ranges: tuple[KeyRange, ...] = ()
+        # No commit under this id can be older than its first sending.
+        made_at_ts = seen.commit_ts
+        if read_ts is not None:
+            reads, ranges = tuple(self._reads), tuple(self._ranges)
+        if self.read_ts is not None:
+            made_at_ts = max(made_at_ts, self.read_ts)
         return Commit(
             self.txn_id,
             operations,
-            self.read_ts if reads else None,
-            tuple(self._reads) if reads else (),
-            tuple(self._ranges) if reads else (),
+            read_ts,
+            reads,
+            ranges,
             tuple(self._preconditions.values()),
             self.origin,
-            # No commit under this id can be older than its first sending.
-            max(seen.commit_ts, self.read_ts or 0),
+            made_at_ts,
             seen.store_id,
             seen.epoch,
             timeout_s=timeout_s,

@@ -12,6 +12,7 @@ from statehouse.engine import layout
 from statehouse.engine.digests import chunk_digests, condition_mark, fingerprint, operation_mark
 from statehouse.engine.state import State, check_commit_ts
 from statehouse.errors import InvalidArgumentError, LimitExceededError
+from statehouse.protocol.limits import check_integer
 from statehouse.protocol.names import check_key, check_text, check_txn_id
 from statehouse.protocol.origin import check_origin
 from statehouse.protocol.requests import Commit, Copy, Delete, Extend, KeyRange, Write
@@ -143,9 +144,9 @@ def _check_counts(state: State, commit: Commit) -> None:
 def _check_positions(commit: Commit) -> None:
     if commit.store_id and not _STORE_ID.fullmatch(commit.store_id):
         raise InvalidArgumentError(f"store_id must be 32 hexadecimal digits: {commit.store_id!r:.80}")
-    check_commit_ts("made_at_ts", commit.made_at_ts)
-    check_commit_ts("committed_at_us", commit.committed_at_us)
-    check_commit_ts("epoch", commit.epoch)
+    check_integer("made_at_ts", commit.made_at_ts, 0)
+    check_integer("committed_at_us", commit.committed_at_us, 0)
+    check_integer("epoch", commit.epoch, 0)
     if commit.read_ts is not None:
         check_commit_ts("read_ts", commit.read_ts)
     elif commit.reads or commit.ranges:
