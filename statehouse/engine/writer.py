@@ -30,8 +30,8 @@ Invariants:
 * W3. A ticket whose future was cancelled, or whose time ran out while it waited, is dropped before its
   group is written, never after.
 * W4. A group that was not written leaves no trace in the state.
-* W6. A group that was set down as unfinished is written and announced, or in doubt (G8), before any other.
 * W5. Whoever was refused, or told a commit_ts, because of a group's rows shares the group's failure.
+* W6. A group that was set down as unfinished is written and announced, or in doubt (G8), before any other.
 """
 
 from __future__ import annotations

@@ -83,8 +83,7 @@ def _locked(directory: DataDirectory, text: str) -> DirectoryLockedError:
     if holder:
         who = f"process {holder['pid']} ({holder.get('command')}, since {holder.get('started_at')})"
     return DirectoryLockedError(
-        f"the store in {path!r} is held by {who}; stop it, or open the directory "
-        "read-only (read_only=True)",
+        f"the store in {path!r} is held by {who}; stop it, or open the directory read-only (read_only=True)",
         path=path,
         holder=holder,
     )
