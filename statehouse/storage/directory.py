@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -112,6 +113,16 @@ class DataDirectory:
                 path=str(self.path),
             )
         return False
+
+    def size_bytes(self) -> int:
+        """How many bytes the files in it have."""
+        size = 0
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                # Compaction deletes files at any time.
+                with contextlib.suppress(FileNotFoundError):
+                    size += Path(folder, name).stat().st_size
+        return size
 
     def sync(self) -> None:
         """Makes the names of the files in it durable.

@@ -26,7 +26,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -63,7 +63,7 @@ _KIB: Final = 1 << 10
 _MIB: Final = 1 << 20
 
 CACHE_BYTES: Final = 128 * _MIB
-"""The default size of the cache that all tables share, their indexes and filters included."""
+"""The default size of the cache that all tables share, indexes and filters included (but not NAMES')."""
 
 _BUFFERS_BYTES: Final = 64 * _MIB
 """All memtables of a store together, however many tables it has."""
@@ -85,9 +85,8 @@ _LOOKED_UP: Final = frozenset(
 )
 """Tables asked for single keys, absent ones too; a bloom filter answers those without reading a block."""
 
-_PREFIX_BYTES: Final[Mapping[Table | None, int]] = {Table.HISTORY: 8}
-"""What the keys of a table are grouped by. The filters know these prefixes: looking for the newest row of one
-before a moment, a seek goes only to the files that have rows of it."""
+_RECORD_BYTES: Final = 8
+"""Of the record id that keys of HISTORY begin with; seeks within a record skip the files without it."""
 
 
 class RocksStore:
@@ -260,12 +259,11 @@ class RocksStore:
                 return []
             options = ReadOptions()
             options.set_iterate_upper_bound(stop)
-            if table in _PREFIX_BYTES:
-                size = _PREFIX_BYTES[table]
-                if not reverse and start[:size] == stop[:size] and len(start) >= size:
-                    options.set_prefix_same_as_start(True)
-                else:
-                    options.set_total_order_seek(True)
+            if table is Table.HISTORY:
+                record = start[:_RECORD_BYTES]
+                within = not reverse and len(record) == _RECORD_BYTES and stop.startswith(record)
+                options.set_prefix_same_as_start(within)
+                options.set_total_order_seek(not within)
             return _page(family.iter(options), start, reverse, rows_max, bytes_max)
         except Exception as error:  # noqa: BLE001 - rocksdict raises nothing narrower (R5)
             self._unreadable(table, error)
@@ -386,7 +384,7 @@ class RocksStore:
 
     def size_bytes(self) -> int:
         """How many bytes the files in the directory have."""
-        return sum(_sizes(self._directory.path))
+        return self._directory.size_bytes()
 
     def details(self) -> Mapping[str, str]:
         """Facts for people: files, memory, stalls.
@@ -537,7 +535,6 @@ def _page(
 
 
 def _open_database(path: Path, *, create: bool, secondary: Path | None, cache_bytes: int) -> Rdict:
-
     cache = Cache(cache_bytes)
     tables = {table.value: _table_options(table, cache) for table in Table}
     if not create:
@@ -555,7 +552,6 @@ def _open_database(path: Path, *, create: bool, secondary: Path | None, cache_by
 
 
 def _database_options(cache: Any, *, create: bool, read_only: bool) -> Options:
-
     options = _table_options(None, cache)
     options.create_if_missing(create)
     # Also in a store that exists: making it may have been cut short between two tables.
@@ -580,10 +576,10 @@ def _database_options(cache: Any, *, create: bool, read_only: bool) -> Options:
 
 
 def _table_options(table: Table | None, cache: Any) -> Options:
-
     blocks = BlockBasedOptions()
     blocks.set_block_cache(cache)
-    blocks.set_cache_index_and_filter_blocks(True)
+    # Those of NAMES are 3 MB a million records; looking them up is a third of a cold read.
+    blocks.set_cache_index_and_filter_blocks(table is not Table.NAMES)
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
     blocks.set_checksum_type(ChecksumType.xxh3())
     if table in _LOOKED_UP:
@@ -594,20 +590,11 @@ def _table_options(table: Table | None, cache: Any) -> Options:
     options.set_max_write_buffer_number(3)
     # No blob files for large values: a secondary that reads one crashes the process (facebook/rocksdb#13296).
     options.set_compression_type(DBCompressionType.lz4())
-    if table is not Table.NAMES:
-        # Unpacking a block takes four times as long as with lz4, which a table of point reads cannot hide.
+    if table is not Table.NAMES:  # Unpacking takes four times as long as with lz4.
         options.set_bottommost_compression_type(DBCompressionType.zstd())
-    if table in _PREFIX_BYTES:
-        options.set_prefix_extractor(SliceTransform.create_fixed_prefix(_PREFIX_BYTES[table]))
+    if table is Table.HISTORY:
+        options.set_prefix_extractor(SliceTransform.create_fixed_prefix(_RECORD_BYTES))
     # Writes are never slowed down (R1), only stopped: the two triggers would mean the same, so they are one.
     options.set_level_zero_slowdown_writes_trigger(36)
     options.set_level_zero_stop_writes_trigger(36)
     return options
-
-
-def _sizes(path: Path) -> Iterator[int]:
-    for folder, _, names in os.walk(path):
-        for name in names:
-            # Compaction deletes files at any time.
-            with contextlib.suppress(FileNotFoundError):
-                yield Path(folder, name).stat().st_size

@@ -171,6 +171,34 @@ class StoreContract:
         assert [key for key, _ in found] == sorted(keys, reverse=reverse)
 
     @pytest.mark.parametrize("reverse", [False, True])
+    def test_scans_of_history_see_every_layer_within_a_record_and_across(
+        self, store: Store, reverse: bool
+    ) -> None:
+        """Stores may group history by the first 8 bytes of its keys; memory, files and deletes add up."""
+        random = Random(8)
+        prefixes = [number.to_bytes(8, "big") for number in (1, 2, 3, 255, 256, 2**64 - 2)]
+        ends = [FIRST, b"\0", *prefixes, *(each[:7] for each in prefixes), LAST]
+        ends += [each + bytes((random.randrange(9),)) for each in prefixes for _ in range(3)]
+        model: dict[bytes, bytes] = {}
+        for layer in range(3):
+            for _ in range(40):
+                key = random.choice(prefixes[1:-1])[: random.choice((7, 8, 8, 8, 8))]
+                key += bytes((random.randrange(9),)) * random.randrange(2)
+                value = random.choice((None, b"%d" % layer, b"%d" % layer))
+                store.write([(Table.HISTORY, key, value)])
+                model.pop(key, None)
+                if value is not None:
+                    model[key] = value
+            if layer < 2:
+                store.compact()
+        for start in ends:
+            for stop in ends:
+                found = store.scan(Table.HISTORY, start, stop, reverse=reverse)
+                assert found == sorted(
+                    ((key, value) for key, value in model.items() if start <= key < stop), reverse=reverse
+                )
+
+    @pytest.mark.parametrize("reverse", [False, True])
     @pytest.mark.parametrize("rows_max", [0, 1, 9, 10, 11])
     def test_a_page_has_at_most_rows_max_rows(self, store: Store, rows_max: int, reverse: bool) -> None:
         """One below, at and above what there is."""
