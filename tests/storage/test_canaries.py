@@ -490,7 +490,7 @@ def test_one_batch_over_all_tables_is_one_record_of_the_log(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_a_forked_child_that_closes_hangs_or_crashes(path: Path) -> None:
-    """Hence `abandon`: a forked child that closes waits for threads, or meets states, that it does not have."""
+    """Hence `abandon`: a forked child has neither the threads nor the states that closing needs."""
     script = """
         import os, sys, warnings
         from rocksdict import Options, Rdict
