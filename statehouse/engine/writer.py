@@ -404,7 +404,8 @@ class Writer:
         try:
             state.store.write(group.rows)
         except NotWrittenError as error:
-            return partial(_not_written, error)
+            # Its text only: an error that a caller keeps would keep the store's frames, and its files open.
+            return partial(_not_written, str(error), error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, the outcome is in doubt (G8)
             return self._doubt(f"a write failed: {error}")
         try:
@@ -436,9 +437,9 @@ _Failure = Callable[[Commit], StatehouseError]
 _IN_DOUBT: Final = Outcome(Committed(0, 0), staged=True)
 
 
-def _not_written(error: NotWrittenError, _: Commit) -> StatehouseError:
-    retry_after = _RETRY_AFTER_S.get(error.reason, 1.0)
-    return OverloadedError(f"{error}; nothing was applied", retry_after=retry_after, reason=error.reason)
+def _not_written(why: str, reason: str, _: Commit) -> StatehouseError:
+    retry_after = _RETRY_AFTER_S.get(reason, 1.0)
+    return OverloadedError(f"{why}; nothing was applied", retry_after=retry_after, reason=reason)
 
 
 def _in_doubt(state: State, commit: Commit) -> StatehouseError:
