@@ -50,6 +50,15 @@ def size_bytes(path: Path) -> int:
     return sum(Path(folder, name).stat().st_size for folder, _, names in os.walk(path) for name in names)
 
 
+def read_through(path: Path) -> None:
+    """Reads every file below a directory once, so that the system has them in memory."""
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with Path(folder, name).open("rb", buffering=0) as file:
+                while file.read(1 << 20):
+                    pass
+
+
 def copy_store(source: Path, target: Path) -> None:
     """Copies a store that no process has open; table files are linked, which costs nothing."""
     for folder, _, names in os.walk(source):
