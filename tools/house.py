@@ -33,7 +33,7 @@ ABOVE_THE_DOOR: Final = (
 
 # Written so that this file does not break its own rule.
 MACHINE: Final = re.compile(
-    r"pypi\.org/sim(?:ple)|files\.pythonhosted\.or[g]|index-url[ =]|"
+    r"py[p]i\.or[g]/simple|files\.python[h]osted\.or[g]|index-url[ =]|"
     r"(?<![\w./~-])/(?:root|work|Users|home/\w+|tmp/\w+)/\w"
 )
 # With extras or a pin too; a path of a checkout or a wheel is fine.
