@@ -6,7 +6,7 @@ import pytest
 
 from tools.house import complaints
 
-# In two parts, so that this file keeps the rule it tests.
+# All in two parts, so that this file keeps the rule it tests.
 INDEX_HOST = "https://py" + "pi.org" + "/simple"
 HOME = "/ro" + "ot/project/data"
 
@@ -16,7 +16,9 @@ def test_what_is_not_the_same_on_every_machine_is_noticed(text: str) -> None:
     assert len(list(complaints("README.md", text.encode()))) == 1
 
 
-@pytest.mark.parametrize("text", ["https://example.com/root/x", "./work/data", "file:./tmp/x", "a/home/b"])
+@pytest.mark.parametrize(
+    "text", ["https://example.com/ro" + "ot/x", "./wo" + "rk/data", "file:./tmp/x", "a/home/b"]
+)
 def test_a_path_that_only_looks_like_one_of_a_machine_passes(text: str) -> None:
     assert list(complaints("README.md", text.encode())) == []
 
