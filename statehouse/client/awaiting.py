@@ -9,11 +9,11 @@ import asyncio
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
-from statehouse.client.commits import begun_too_late, dropped, out_of_time
 from statehouse.client.connection import Connected, Connection, connection_of
 from statehouse.client.pages import Pages
 from statehouse.client.streams import AsyncStream
 from statehouse.errors import EngineError
+from statehouse.protocol.deadlines import begun_too_late, dropped, out_of_time
 from statehouse.protocol.engine import Engine, Flow
 from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import (

@@ -54,7 +54,6 @@ from statehouse.engine.tickets import AwaitedTicket, PromisedTicket, Ticket, tel
 from statehouse.engine.watch import Watch
 from statehouse.errors import (
     CorruptionError,
-    DeadlineExceededError,
     EngineError,
     InvalidArgumentError,
     OutcomeUnknownError,
@@ -62,6 +61,7 @@ from statehouse.errors import (
     RefusingWritesError,
     StatehouseError,
 )
+from statehouse.protocol.deadlines import begun_too_late, out_of_time
 from statehouse.protocol.limits import check_seconds
 from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit, Extend, Write
@@ -223,18 +223,9 @@ class Writer:
         return RefusingWritesError(f"nothing is written until the store is reopened: {self.refusing}")
 
     def _out_of_time(self, ticket: AwaitedTicket) -> Committed | StatehouseError:
-        txn_id, timeout_s = ticket.commit.txn_id, ticket.commit.timeout_s
         if ticket.withdraw():
-            return DeadlineExceededError(
-                f"the commit of transaction {txn_id} was not begun within {timeout_s:g} s; nothing was "
-                "applied, commit again or begin a new transaction",
-                txn_id=txn_id,
-            )
-        return ticket.result or OutcomeUnknownError(
-            f"the commit of transaction {txn_id} was being written when its {timeout_s:g} s were over; "
-            "commit it again, or look the transaction up, to know what became of it",
-            txn_id=txn_id,
-        )
+            return begun_too_late(ticket.commit)
+        return ticket.result or out_of_time(ticket.commit)
 
     def _write_alone(self, prepared: Prepared) -> Committed | None:
         """Writes one commit in its caller's own thread; None when somebody else commits too.
@@ -367,9 +358,7 @@ class Writer:
             return False
         if self._clock.monotonic() < ticket.deadline:
             return True
-        timeout_s = ticket.commit.timeout_s
-        late = DeadlineExceededError(f"the commit waited {timeout_s} s in the queue; nothing was applied")
-        self._give([_Answer(ticket, late, on_group=False)], None)
+        self._give([_Answer(ticket, begun_too_late(ticket.commit), on_group=False)], None)
         return False
 
     def _apply(self, group: Group, ticket: Ticket) -> Outcome:

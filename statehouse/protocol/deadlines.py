@@ -1,4 +1,4 @@
-"""What a client says of a commit that was not answered in time."""
+"""What is said of a commit that was not answered in time, by the engine and by those who wait for it."""
 
 from __future__ import annotations
 
