@@ -188,13 +188,10 @@ class Group:
         rows += [(Table.AGENTS, prefix + stamp, layout.pack_totals(each)) for prefix, each in totals.items()]
         origin = commit.origin
         if origin:
-            for kind, identity in (
-                ("trace", origin.trace_id),
-                ("span", origin.span_id),
-                ("run", origin.run_id),
-            ):
-                if identity:
-                    rows.append((Table.ORIGINS, layout.origin_prefix(kind, identity) + stamp, b""))
+            rows += [
+                (Table.ORIGINS, layout.origin_prefix(kind, identity) + stamp, b"")
+                for kind, identity in layout.origin_identities(origin)
+            ]
         # From here on nothing can fail: the commit becomes part of the group.
         self.rows += rows
         self.totals.update(totals)

@@ -483,6 +483,12 @@ def unpack_totals(data: bytes) -> Totals:
 ORIGIN_KINDS: Final[Mapping[str, bytes]] = {"trace": b"t", "span": b"s", "run": b"r"}
 
 
+def origin_identities(origin: Origin) -> list[tuple[str, str]]:
+    """The kinds and ids that a commit of an origin is found by: a row in `origins` each."""
+    every = (("trace", origin.trace_id), ("span", origin.span_id), ("run", origin.run_id))
+    return [(kind, identity) for kind, identity in every if identity]
+
+
 def origin_prefix(kind: str, identity: str) -> bytes:
     """What the keys in `origins` of one trace, span or run begin with."""
     text = bytes.fromhex(identity) if kind != "run" else identity.encode() + b"\0"

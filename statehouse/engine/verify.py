@@ -134,12 +134,10 @@ class Verifier:
             txn is None or layout.unpack_txn_row(txn)[0] != commit_ts
         ):
             yield Table.TXNS, f"transaction {event.txn_id} does not lead to the event"
-        origin = event.origin
-        for kind, identity in (("trace", origin.trace_id), ("span", origin.span_id), ("run", origin.run_id)):
-            if identity:
-                key = layout.origin_prefix(kind, identity) + stamp
-                if self._store.get(Table.ORIGINS, key) is None:
-                    yield Table.ORIGINS, f"{kind} {identity} does not lead to the event"
+        for kind, identity in layout.origin_identities(event.origin):
+            key = layout.origin_prefix(kind, identity) + stamp
+            if self._store.get(Table.ORIGINS, key) is None:
+                yield Table.ORIGINS, f"{kind} {identity} does not lead to the event"
 
     def _operation(
         self, commit_ts: int, operation: layout.EventOperation, name: bytes
