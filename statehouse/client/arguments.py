@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from statehouse.errors import InvalidArgumentError
-from statehouse.protocol.limits import Limits
+from statehouse.protocol.limits import Limits, check_seconds
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -39,17 +39,8 @@ def check_timeout(timeout: float, limits: Limits) -> float:
     Raises:
         InvalidArgumentError: It is no number of seconds between 1 ms and 1 h.
     """
-    if not _within(timeout, limits.timeout_s_min, limits.timeout_s_max):
-        raise InvalidArgumentError(
-            f"timeout must be a number of seconds between {limits.timeout_s_min} and "
-            f"{limits.timeout_s_max:.0f}: {timeout!r:.80}"
-        )
+    check_seconds("timeout", timeout, limits.timeout_s_min, limits.timeout_s_max)
     return timeout
-
-
-def _within(number: object, least: float, most: float) -> bool:
-    # A NaN fails the comparison too.
-    return isinstance(number, int | float) and not isinstance(number, bool) and least <= number <= most
 
 
 def microseconds(what: str, time: object) -> int:
