@@ -25,6 +25,12 @@ help: ## This list
 .venv-dist/.installed: requirements/dist.lock tools/venv.sh
 	@tools/venv.sh .venv-dist requirements/dist.lock
 
+.venv-generate/.installed: requirements/generate.lock tools/venv.sh
+	@tools/venv.sh .venv-generate requirements/generate.lock
+
+.venv-oldest/.installed: requirements/oldest.lock pyproject.toml tools/venv.sh
+	@tools/venv.sh .venv-oldest requirements/oldest.lock editable
+
 .venv-lock/.installed: requirements/lock.lock tools/venv.sh
 	@tools/venv.sh .venv-lock requirements/lock.lock
 
@@ -45,6 +51,10 @@ test-slow: .venv/.installed ## The tests that take seconds each: crashes, kills,
 	@mkdir -p $(REPORTS)
 	$(PY) -m pytest -m slow --junit-xml=$(REPORTS)/slow.xml $(ARGS)
 
+.PHONY: test-oldest
+test-oldest: .venv-oldest/.installed ## What travels, on the oldest grpcio and protobuf that we admit
+	.venv-oldest/bin/python -m pytest -m "not slow" -p no:cacheprovider tests/rpc $(ARGS)
+
 .PHONY: test-all
 test-all: test test-slow ## Every test
 
@@ -56,14 +66,15 @@ coverage: .venv/.installed ## The fast tests, with coverage by branch
 	$(PY) -m coverage report
 
 .PHONY: check
-check: .venv/.installed ## Format, lint, types, floors, locks, claims, generated code
+check: .venv/.installed .venv-generate/.installed ## Format, lint, types, floors, locks, claims, generated code
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy $(TYPED)
 	.venv/bin/lint-imports --no-cache
 	$(PY) tools/house.py
 	$(PY) tools/lock.py --check
-	$(if $(wildcard tools/unasync.py),$(PY) tools/unasync.py --check)
+	$(PY) tools/unasync.py --check
+	$(PY) tools/stubs.py .venv-generate/bin/python --check
 	$(PY) tools/claims.py
 
 .PHONY: claims
@@ -84,8 +95,9 @@ docs: .venv/.installed ## The documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 .PHONY: generate
-generate: .venv/.installed ## Write generated code again: the blocking twins of awaiting code
+generate: .venv/.installed .venv-generate/.installed ## Write generated code again: blocking twins, wire stubs
 	$(PY) tools/unasync.py
+	$(PY) tools/stubs.py .venv-generate/bin/python
 
 .PHONY: dist
 dist: .venv-dist/.installed ## sdist and wheel into dist/, checked, installed and imported
@@ -97,6 +109,6 @@ lock: .venv-lock/.installed ## Lock requirements again (UPGRADE=1: the newest ve
 
 .PHONY: clean
 clean: ## Remove environments, builds and caches
-	rm -rf .venv .venv-dist .venv-lock build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
+	rm -rf .venv .venv-dist .venv-generate .venv-lock .venv-oldest build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
 	rm -f .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

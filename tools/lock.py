@@ -55,6 +55,8 @@ class Lock:
 LOCKS: Final = (
     Lock("runtime", project=True),
     Lock("dev", project=True, extras=("testing",)),
+    Lock("oldest", project=True, extras=("testing",)),
+    Lock("generate"),
     Lock("dist"),
     Lock("lock"),
 )

@@ -1,0 +1,1 @@
+"""Written by `make generate` from proto/; imported by `statehouse.rpc` only."""
