@@ -1,8 +1,7 @@
 """``statehousectl``, the command line: looks into a store, changes it, checks it, dumps and loads it.
 
 The grammar is one for all commands: ``--at`` everywhere a read is, ``--json`` on everything. What they share
-is in `command` (options), `opening` (the store), `show` (output) and `exits` (exit codes); each module of
-commands is one noun. What only one command needs is imported by that command, so that the others start fast.
+is in `command` (options), `opening` (the store) and `show` (output); each module of XX
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Runs the command that ``sys.argv`` names, and exits with its code (`statehouse.cli.exits`)."""
+    """Runs the command that ``sys.argv`` names, and exits with its code (`statehouse.programs.exits`)."""
     from statehouse.cli.app import app
 
     app.main(prog_name="statehousectl")

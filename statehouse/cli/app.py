@@ -13,9 +13,9 @@ import click
 
 from statehouse.cli import diffing, events, inventory, program, reading, store, writing
 from statehouse.cli.command import Section, command_rows
-from statehouse.cli.exits import Exit, Refusal, exit_of
 from statehouse.cli.show import complain, note
 from statehouse.errors import StatehouseError
+from statehouse.programs.exits import Exit, Refusal, exit_of
 
 __all__ = ["app"]
 

@@ -12,8 +12,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from statehouse.cli.exits import Exit, Refusal
 from statehouse.cli.times import POINT
+from statehouse.programs.exits import Exit, Refusal
 
 __all__ = [
     "COUNT",

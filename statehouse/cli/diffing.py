@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import click
 
 from statehouse.cli.command import Command, Settings
-from statehouse.cli.exits import Exit
 from statehouse.cli.reading import entries, pinned
 from statehouse.cli.show import Output, full_text, is_legible, note, one_line, printable, shown_value
 from statehouse.cli.times import POINT
+from statehouse.programs.exits import Exit
 
 if TYPE_CHECKING:
     from statehouse.protocol.replies import Entry

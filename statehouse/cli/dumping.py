@@ -28,7 +28,7 @@ from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from statehouse.cli.events import origin_json
-from statehouse.cli.exits import Exit, Refusal
+from statehouse.programs.exits import Exit, Refusal
 
 if TYPE_CHECKING:
     from statehouse import Event, Operation, Payload, Statehouse

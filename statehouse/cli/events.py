@@ -11,10 +11,10 @@ import click
 
 from statehouse.cli.command import Command, Settings
 from statehouse.cli.command import limit as limit_option
-from statehouse.cli.exits import Exit, Refusal
 from statehouse.cli.reading import shown_json_time
 from statehouse.cli.show import Output, note, one_line, printable, shown_value
 from statehouse.cli.times import COMMIT_TS, TIME, shown_time
+from statehouse.programs.exits import Exit, Refusal
 
 if TYPE_CHECKING:
     from statehouse import Event, Operation, Origin

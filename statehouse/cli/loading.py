@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from statehouse.cli.dumping import FORMAT, json_bytes
-from statehouse.cli.exits import Exit, Refusal
 from statehouse.errors import AlreadyExistsError, CorruptionError, InvalidArgumentError
 from statehouse.extend import (
     DEFAULT_LIMITS,
@@ -42,6 +41,7 @@ from statehouse.extend import (
     WriteOperation,
     grow,
 )
+from statehouse.programs.exits import Exit, Refusal
 from statehouse.protocol.replies import Event, Operation
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from statehouse.cli.exits import Exit, Refusal
 from statehouse.cli.show import note
 from statehouse.errors import NotFoundError
+from statehouse.programs.exits import Exit, Refusal
 from statehouse.protocol.names import DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:

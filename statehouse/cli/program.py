@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from statehouse.cli.command import Command, Settings
-from statehouse.cli.exits import Exit, Refusal
 from statehouse.cli.show import Output
+from statehouse.programs.exits import Exit, Refusal
 
 __all__ = ["health", "version"]
 

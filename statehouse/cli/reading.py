@@ -12,7 +12,6 @@ from statehouse.cli.command import ORDINAL, Command, Settings
 from statehouse.cli.command import at as at_option
 from statehouse.cli.command import limit as limit_option
 from statehouse.cli.command import reverse as reverse_option
-from statehouse.cli.exits import Exit, Refusal
 from statehouse.cli.show import (
     Column,
     Output,
@@ -24,6 +23,7 @@ from statehouse.cli.show import (
     shown_value,
 )
 from statehouse.cli.times import shown_time
+from statehouse.programs.exits import Exit, Refusal
 
 if TYPE_CHECKING:
     from statehouse import RecordVersion, Statehouse

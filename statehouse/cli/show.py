@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from statehouse.programs.words import paragraph, printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
@@ -49,11 +51,6 @@ _HEX_PREVIEW_BYTES: Final = 16
 _DUMP_BYTES: Final = 128
 
 
-def printable(text: str) -> str:
-    """Gives a text with what is not printable as escapes."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """Gives JSON that is safe to print: what is not printable is escaped inside its strings."""
     separators = (",", ":") if indent is None else (",", ": ")
@@ -77,7 +74,7 @@ def note(text: str) -> None:
 
 def complain(text: str) -> None:
     """Says what went wrong, on stderr, in one paragraph."""
-    note(" ".join(text.split()))
+    note(paragraph(text))
 
 
 def value_json(payload: Payload) -> Any:

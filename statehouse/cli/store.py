@@ -11,10 +11,10 @@ import click
 
 from statehouse.cli.command import Section, Settings
 from statehouse.cli.command import accept_data_loss as accept_data_loss_option
-from statehouse.cli.exits import Exit, Refusal
 from statehouse.cli.reading import pinned
 from statehouse.cli.show import Column, Output, note, printable, shown_bytes
 from statehouse.cli.times import POINT, shown_time
+from statehouse.programs.exits import Exit, Refusal
 
 if TYPE_CHECKING:
     from statehouse import Statehouse, StoreStatus

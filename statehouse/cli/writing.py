@@ -12,8 +12,8 @@ import click
 
 from statehouse.cli.command import COUNT, Command, Settings
 from statehouse.cli.command import accept_data_loss as accept_data_loss_option
-from statehouse.cli.exits import Exit, Refusal
 from statehouse.cli.show import Output, printable
+from statehouse.programs.exits import Exit, Refusal
 
 if TYPE_CHECKING:
     from statehouse import Transaction

@@ -10,7 +10,7 @@ import pytest
 
 from statehouse import errors
 from statehouse.cli.app import app
-from statehouse.cli.exits import Exit, exit_of
+from statehouse.programs.exits import Exit, exit_of
 
 Run = Callable[..., Any]
 

@@ -10,7 +10,7 @@ import pytest
 
 from statehouse import Statehouse, errors
 from statehouse.cli.app import app
-from statehouse.cli.exits import Exit
+from statehouse.programs.exits import Exit
 from statehouse.protocol.limits import DEFAULT_LIMITS, KIB, MIB
 from statehouse.storage import Table
 from tests.docs.fences import ROOT, commands, fences, page_id, pages

@@ -1,4 +1,4 @@
-"""What ``statehousectl`` exits with, in one table, and which error means which.
+"""What ``statehousectl`` and ``statehoused`` exit with, in one table, and which error means which.
 
 ====  =============  =====================================================================================
 code  name           meaning
@@ -8,11 +8,13 @@ code  name           meaning
 2     USAGE          the command line, a value or a name makes no sense, or is larger than a limit
 3     NOT_FOUND      no such key, version, commit or reference; or it was compacted or erased
 4     CONFLICT       a precondition does not hold, a conflict, other history than the dump's
-5     UNAVAILABLE    no store there, held by another process, overloaded, out of time, the disk is full
+5     UNAVAILABLE    no store there, held by another process, overloaded, out of time, the disk is full;
+                     for ``statehoused``: an address is in use
 6     DAMAGED        what is on disk (or in a dump) is not what was written; writes are refused
 70    DEFECT         an error nobody foresaw, which is a defect of Statehouse
-130   INTERRUPTED    Ctrl-C
+130   INTERRUPTED    Ctrl-C; for ``statehoused``: a second one, before it had ended
 141   BROKEN_PIPE    who read the output went away, as ``head`` does
+143   TERMINATED     ``statehoused``: a second SIGTERM, before it had ended
 ====  =============  =====================================================================================
 """
 
@@ -39,6 +41,7 @@ class Exit(IntEnum):
     DEFECT = 70
     INTERRUPTED = 130
     BROKEN_PIPE = 141
+    TERMINATED = 143
 
 
 # The first class that an error is an instance of decides.
@@ -71,7 +74,7 @@ def exit_of(error: errors.StatehouseError) -> Exit:
 
 
 class Refusal(Exception):
-    """A command that cannot be done, in words for the person who typed it.
+    """What a program cannot do, in words for the person who started it.
 
     Args:
         message: What happened, with which value, and what to do about it.
