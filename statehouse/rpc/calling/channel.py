@@ -1,0 +1,69 @@
+"""The gRPC channel to a daemon: its options, and the words for a daemon that is not there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import grpc
+
+from statehouse.errors import ConnectionError, StatehouseError
+from statehouse.protocol.limits import MIB
+from statehouse.rpc.sizes import KEEPALIVE_S, KEEPALIVE_TIMEOUT_S, MESSAGE_BYTES_MAX
+from statehouse.rpc.status import from_rpc_error
+
+SERVICE: Final = "/statehouse.v1.StatehouseService/"
+_RECONNECT_MS_MIN: Final = 50
+_RECONNECT_MS_MAX: Final = 1000
+_REPLY_BYTES_MAX: Final = 64 * MIB
+"""An event of a transaction at its limits, with the longest names there are, is larger than 36 MiB."""
+
+
+def open_channel(target: str) -> grpc.Channel:
+    """Gives a channel; nothing is connected yet."""
+    return grpc.insecure_channel(
+        target,
+        options=(
+            ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.max_receive_message_length", _REPLY_BYTES_MAX),
+            ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
+            ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT_S * 1000)),
+            ("grpc.http2.max_pings_without_data", 0),
+            ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS_MIN),
+            ("grpc.min_reconnect_backoff_ms", _RECONNECT_MS_MIN),
+            ("grpc.max_reconnect_backoff_ms", _RECONNECT_MS_MAX),
+            # A daemon is reached as a database is: directly.
+            ("grpc.enable_http_proxy", 0),
+            # Each home has its own connection, which is gone when it is closed.
+            ("grpc.use_local_subchannel_pool", 1),
+        ),
+    )
+
+
+def not_there(target: str, connect_timeout: float, error: grpc.RpcError) -> StatehouseError:
+    """Gives what is said when a daemon did not answer the first call.
+
+    Args:
+        target: Where it was looked for.
+        connect_timeout: For how long, in seconds.
+        error: What gRPC said.
+    """
+    code = error.code()
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return ConnectionError(
+            f"something answers at {target}, but it is no Statehouse daemon ({error.details()}): is the URL "
+            "right?",
+            url=target,
+        )
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        return ConnectionError(
+            f"no daemon answers at {target} (waited {connect_timeout:g} s). Start one: "
+            f"statehoused --data-dir ./agent-data{_listen(target)} - or open a directory in this process: "
+            'Statehouse("file:./agent-data")',
+            url=target,
+        )
+    return from_rpc_error(error)
+
+
+def _listen(target: str) -> str:
+    local = target.startswith("unix:") or target.rpartition(":")[0] in ("127.0.0.1", "[::1]")
+    return f" --listen {target}" if local else ""

@@ -1,0 +1,129 @@
+"""`RemoteEngine`: an `Engine` that asks a daemon."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from copy import copy
+from typing import TypeVar
+
+from statehouse.errors import InvalidArgumentError, StatehouseError
+from statehouse.protocol.limits import DEFAULT_LIMITS, check_seconds
+from statehouse.protocol.requests import Commit, Replay, Request
+from statehouse.rpc.calling.call import Call
+from statehouse.rpc.calling.link import Link
+from statehouse.rpc.methods import BY_REQUEST
+from statehouse.tracing.origin import current_origin
+
+R = TypeVar("R")
+
+
+class RemoteEngine:
+    """An engine behind a daemon; see `statehouse.protocol.engine.Engine`.
+
+    Nothing is connected before the first call, which waits up to `connect_timeout` for the daemon to be
+    there. When a connection is lost, for a restart say, what was asked is asked again over the next one,
+    until its time is over: reads change nothing, and a commit keeps its ``txn_id`` (G5).
+
+    Safe to use from any thread. After a fork, every call in the child raises `ForkedProcessError`.
+
+    Args:
+        target: ``host:port`` or ``unix:/path``.
+        timeout: Seconds a call may take, other than a commit, which has its own.
+        connect_timeout: Seconds to wait for a daemon that is not there.
+        pipelined: False asks by a gRPC call a request, as for a server without Pipeline.
+
+    Raises:
+        InvalidArgumentError: No number of seconds from 1 ms to 1 h.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        timeout: float = 30.0,
+        connect_timeout: float = 5.0,
+        pipelined: bool = True,
+    ) -> None:
+        limits = DEFAULT_LIMITS
+        check_seconds("connect_timeout", connect_timeout, limits.timeout_s_min, limits.timeout_s_max)
+        self._link = Link(target, connect_timeout=connect_timeout, pipelined=pipelined)
+        self.timeout = _checked(timeout)
+
+    def with_timeout(self, timeout: float) -> RemoteEngine:
+        """Gives another face of the same connection, with a timeout of its own."""
+        face = copy(self)
+        face.timeout = _checked(timeout)
+        return face
+
+    def __repr__(self) -> str:
+        return f"<RemoteEngine {self._link!r}>"
+
+    def execute(self, request: Request[R]) -> R:
+        """Asks, and waits for the answer; see the request's class for the errors.
+
+        Raises:
+            ConnectionError: The daemon is not there, or was lost and did not come back.
+            DeadlineExceededError: There was no answer in time.
+            OutcomeUnknownError: A commit was sent, and there was no answer.
+        """
+        call = self._begin(request)
+        try:
+            reply: R = call.result(max(0.0, call.deadline - time.monotonic()))
+        except TimeoutError:
+            if call.done():
+                # The daemon's own word for it, or one that came at this moment.
+                return call.result()  # type: ignore[no-any-return]
+            call.cancel()
+            raise call.late() from None
+        except BaseException:
+            call.cancel()
+            raise
+        return reply
+
+    def submit(self, request: Request[R]) -> Future[R]:
+        """Asks, and returns at once; the future completes on a thread of the connection.
+
+        Whoever waits for it bounds the wait. A future that nobody bounds ends when the connection does.
+        """
+        try:
+            return self._begin(request)
+        except StatehouseError as error:
+            refused: Future[R] = Future()
+            refused.set_exception(error)
+            return refused
+
+    def close(self) -> None:
+        """Waits a moment for what was asked, and gives the connection up. Idempotent."""
+        self._link.close()
+
+    def _begin(self, request: Request[R]) -> Call:
+        method = BY_REQUEST.get(type(request))
+        if method is None:
+            self._link.check_open()
+            raise InvalidArgumentError(f"not a request that an engine answers: {request!r:.80}")
+        message = method.encode(request)
+        timeout = request.timeout_s if isinstance(request, Commit) else self.timeout
+        if isinstance(request, Replay):
+            timeout += request.wait_s
+        call = Call(
+            request,
+            method,
+            message,
+            deadline=time.monotonic() + timeout,
+            traceparent=_traceparent(),
+            withdrawn=self._link.withdraw,
+        )
+        self._link.send(call)
+        return call
+
+
+def _checked(timeout: float) -> float:
+    check_seconds("timeout", timeout, DEFAULT_LIMITS.timeout_s_min, DEFAULT_LIMITS.timeout_s_max)
+    return timeout
+
+
+def _traceparent() -> str:
+    """The span that asks, as W3C Trace Context says it; empty if there is none."""
+    origin = current_origin()
+    return f"00-{origin.trace_id}-{origin.span_id}-01" if origin.trace_id and origin.span_id else ""

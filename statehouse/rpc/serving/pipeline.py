@@ -1,0 +1,375 @@
+"""Many requests over one stream: the daemon's side of Pipeline.
+
+What is quick is answered in the event loop as it is read; what waits (commits, pages, followers) is begun and
+answered when it is done. Replies gather while a batch of them is being sent, and leave together.
+
+Invariants:
+
+* P1. Each item is answered once, or its stream has ended.
+* P2. A stream holds at most so many unanswered items, and bytes of requests and replies; then it reads no
+  further. The bytes are shared out among the streams there are.
+* P3. Threads of the engine touch nothing here but `_finished`, and wake the loop once for all they add.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from functools import partial
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import Message
+
+from statehouse._generated import statehouse_pb2 as pb
+from statehouse.errors import DeadlineExceededError, EngineError, InvalidArgumentError, StatehouseError
+from statehouse.protocol.engine import Engine
+from statehouse.protocol.limits import KIB, MIB
+from statehouse.protocol.requests import (
+    Commit,
+    Get,
+    GetAtVersion,
+    GetMany,
+    Health,
+    LocateTime,
+    LookupTxn,
+    Request,
+    Version,
+)
+from statehouse.rpc.methods import BY_FIELD, Method, parse
+from statehouse.rpc.serving.admission import Admission
+from statehouse.rpc.sizes import ITEM_BYTES_MAX, STREAM_BYTES_MAX, STREAM_ITEMS_MAX
+from statehouse.rpc.status import status_of, to_message, trailers
+
+_log = logging.getLogger("statehouse.rpc")
+
+QUICK: Final = frozenset({Get, GetAtVersion, Health, LocateTime, LookupTxn, Version})
+"""What is answered in the loop: some ten microseconds each."""
+
+_QUICK_KEYS_MAX: Final = 16
+_TURN_ITEMS: Final = 64
+_BATCH_BYTES_MAX: Final = 1 * MIB
+_SHARED_BYTES_MAX: Final = 256 * MIB
+_SHARE_BYTES_MIN: Final = 256 * KIB
+
+
+def is_quick(request: Request[Any]) -> bool:
+    """Whether a request may be answered in the event loop."""
+    return type(request) in QUICK or (isinstance(request, GetMany) and len(request.keys) <= _QUICK_KEYS_MAX)
+
+
+class PipelineService:
+    """Serves pipelines.
+
+    Args:
+        engine: What answers.
+        admission: What counts requests over the whole server.
+        stall_s: A client that takes no reply for so long is cut off, in seconds.
+    """
+
+    def __init__(self, engine: Engine, admission: Admission, *, stall_s: float) -> None:
+        self._engine = engine
+        self._admission = admission
+        self._stall_s = stall_s
+        self._streams: set[_Stream] = set()
+
+    async def serve(self, context: Any) -> None:
+        """Serves one stream to its end."""
+        stream = _Stream(self._engine, self._admission, context, self._share, self._stall_s)
+        self._streams.add(stream)
+        try:
+            await stream.serve()
+        finally:
+            self._streams.discard(stream)
+
+    def _share(self) -> int:
+        """How many bytes one stream may hold now (P2)."""
+        return max(_SHARE_BYTES_MIN, min(STREAM_BYTES_MAX, _SHARED_BYTES_MAX // (len(self._streams) or 1)))
+
+    def drain(self) -> None:
+        """Has every stream read no further, answer what it has begun, and end."""
+        for stream in self._streams:
+            stream.drain()
+
+
+class _Running:
+    """An item that was begun and is not answered."""
+
+    __slots__ = ("future", "ident", "message", "method", "request", "size_bytes")
+
+    def __init__(
+        self, ident: int, method: Method, message: Message, request: Request[Any], size_bytes: int
+    ) -> None:
+        self.ident = ident
+        self.method = method
+        self.message = message
+        self.request = request
+        self.size_bytes = size_bytes
+        self.future: Future[Any] | None = None
+
+
+class _Batch:
+    """Replies that leave together, and about how many bytes they are."""
+
+    __slots__ = ("message", "size_bytes")
+
+    def __init__(self) -> None:
+        self.message = pb.ReplyBatch()
+        self.size_bytes = 0
+
+
+class _Stream:
+    """One pipeline; everything but `_done` runs in the event loop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        admission: Admission,
+        context: Any,
+        share: Callable[[], int],
+        stall_s: float,
+    ) -> None:
+        self._engine = engine
+        self._admission = admission
+        self._context = context
+        self._share = share
+        self._stall_s = stall_s
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[int, _Running] = {}
+        self._running_bytes = 0
+        self._finished: deque[_Running] = deque()
+        self._collecting = False
+        self._out: deque[_Batch] = deque()
+        self._out_items = 0
+        self._out_bytes = 0
+        self._ready = asyncio.Event()
+        self._room = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
+        self._draining = False
+        self._over = False
+
+    async def serve(self) -> None:
+        """Reads and answers until the client has ended the stream, or it is drained."""
+        serving = asyncio.current_task()
+        assert serving is not None
+        writing = asyncio.create_task(self._write(serving.cancel))
+        self._reading = asyncio.create_task(self._read())
+        try:
+            await asyncio.wait((self._reading,))
+            if not self._reading.cancelled():
+                # What it raised, if it did.
+                self._reading.result()
+            await self._settle()
+            self._end()
+            await writing
+        finally:
+            self._end()
+            self._reading.cancel()
+            writing.cancel()
+            for running in list(self._running.values()):
+                _give_up(running)
+        if self._draining:
+            await self._context.abort(grpc.StatusCode.UNAVAILABLE, "the daemon is going down: connect again")
+
+    def drain(self) -> None:
+        """See `PipelineService.drain`."""
+        self._draining = True
+        if self._reading is not None:
+            self._reading.cancel()
+        for running in list(self._running.values()):
+            _give_up(running)
+
+    def _end(self) -> None:
+        self._over = True
+        self._ready.set()
+
+    # Reading and beginning.
+
+    async def _read(self) -> None:
+        while not self._draining:
+            data = await self._context.read()
+            if data is grpc.aio.EOF:
+                return
+            await self._begin_batch(data)
+
+    async def _begin_batch(self, data: bytes) -> None:
+        try:
+            items = parse(pb.RequestBatch, data).items
+        except InvalidArgumentError as error:
+            await self._context.abort(status_of(error), error.message, trailers(error))
+            raise
+        came_at = time.monotonic()
+        debug = _log.isEnabledFor(logging.DEBUG)
+        for count, item in enumerate(items, 1):
+            await self._make_room()
+            self._begin(item, came_at)
+            if debug:
+                _log.debug("pipeline item", extra=_facts(item))
+            if not count % _TURN_ITEMS:
+                # Others have their turn; so has what is ready to be sent.
+                await asyncio.sleep(0)
+
+    async def _make_room(self) -> None:
+        while not self._over and (
+            len(self._running) + self._out_items >= STREAM_ITEMS_MAX
+            or self._running_bytes + self._out_bytes >= self._share()
+        ):
+            self._room.clear()
+            await self._room.wait()
+
+    def _begin(self, item: pb.RequestItem, came_at: float) -> None:
+        ident = item.id
+        kind = item.WhichOneof("request")
+        if kind == "cancel":
+            running = self._running.get(ident)
+            if running is not None and running.future is not None:
+                running.future.cancel()
+            return
+        try:
+            method = BY_FIELD.get(kind or "")
+            if method is None:
+                raise InvalidArgumentError("the item asks nothing that this daemon knows")
+            message = getattr(item, kind or "")
+            size = item.ByteSize()
+            self._admission.enter(size)
+        except StatehouseError as error:
+            self._fail(ident, error)
+            return
+        try:
+            self._admitted(item, method, message, size, came_at)
+        except StatehouseError as error:
+            self._admission.leave(size)
+            self._fail(ident, error)
+        except Exception:  # noqa: BLE001 - one request's defect must not end the others
+            self._admission.leave(size)
+            self._fail(ident, _defect(method))
+
+    def _admitted(
+        self, item: pb.RequestItem, method: Method, message: Any, size: int, came_at: float
+    ) -> None:
+        request = method.decode(message)
+        if is_quick(request):
+            reply = self._engine.execute(request)
+            self._reply(item.id, method, method.encode_reply(message, request, reply))
+            self._admission.leave(size)
+            return
+        if item.timeout_ms and (time.monotonic() - came_at) * 1000 >= item.timeout_ms:
+            raise DeadlineExceededError(
+                f"{method.call} was not begun within its {item.timeout_ms} ms; nothing was applied"
+            )
+        if item.id in self._running:
+            raise InvalidArgumentError(f"id {item.id} is that of an item that is not answered yet")
+        running = _Running(item.id, method, message, request, size)
+        self._running[item.id] = running
+        self._running_bytes += size
+        running.future = self._engine.submit(request)
+        running.future.add_done_callback(partial(self._done, running))
+
+    # Answering.
+
+    def _done(self, running: _Running, _: Future[Any]) -> None:
+        """Any thread (P3)."""
+        self._finished.append(running)
+        if not self._collecting:
+            self._collecting = True
+            try:
+                self._loop.call_soon_threadsafe(self._collect)
+            except RuntimeError:
+                return  # the server is gone, and nobody waits
+
+    def _collect(self) -> None:
+        # In this order: what is added from here on wakes the loop again.
+        self._collecting = False
+        while self._finished:
+            running = self._finished.popleft()
+            self._running.pop(running.ident, None)
+            self._running_bytes -= running.size_bytes
+            self._admission.leave(running.size_bytes)
+            if not self._over:
+                self._answer(running)
+        self._room.set()
+
+    def _answer(self, running: _Running) -> None:
+        assert running.future is not None
+        method = running.method
+        try:
+            reply = running.future.result()
+            self._reply(running.ident, method, method.encode_reply(running.message, running.request, reply))
+        except CancelledError:
+            self._fail(
+                running.ident,
+                DeadlineExceededError(
+                    f"{method.call} was taken back before it was begun; nothing was applied"
+                ),
+            )
+        except StatehouseError as error:
+            self._fail(running.ident, error)
+        except Exception:  # noqa: BLE001 - see `_begin`
+            self._fail(running.ident, _defect(method))
+
+    def _reply(self, ident: int, method: Method, message: Message) -> None:
+        size = message.ByteSize()
+        if size > ITEM_BYTES_MAX:
+            self._add(16, id=ident, too_large=pb.TooLarge())
+        else:
+            self._add(size, id=ident, **{method.field: message})
+
+    def _fail(self, ident: int, error: StatehouseError) -> None:
+        message = to_message(error)
+        self._add(message.ByteSize(), id=ident, error=message)
+
+    def _add(self, size: int, **reply: Any) -> None:
+        out = self._out
+        if not out or out[-1].size_bytes >= _BATCH_BYTES_MAX:
+            out.append(_Batch())
+        batch = out[-1]
+        batch.message.items.add(**reply)
+        batch.size_bytes += size
+        self._out_items += 1
+        self._out_bytes += size
+        if not self._ready.is_set():
+            self._ready.set()
+
+    async def _write(self, cut_off: Callable[[], object]) -> None:
+        while not self._over or self._out:
+            await self._ready.wait()
+            self._ready.clear()
+            while self._out:
+                batch = self._out.popleft()
+                try:
+                    async with asyncio.timeout(self._stall_s):
+                        await self._context.write(batch.message.SerializeToString())
+                except TimeoutError:
+                    _log.warning("a client took no replies for %g s: cut off", self._stall_s)
+                    cut_off()
+                    return
+                self._out_items -= len(batch.message.items)
+                self._out_bytes -= batch.size_bytes
+                self._room.set()
+
+    async def _settle(self) -> None:
+        """Waits until everything that was begun is answered."""
+        while self._running:
+            self._room.clear()
+            await self._room.wait()
+
+
+def _give_up(running: _Running) -> None:
+    """What only waits need not wait any longer; a commit goes on."""
+    if running.future is not None and not isinstance(running.request, Commit):
+        running.future.cancel()
+
+
+def _defect(method: Method) -> EngineError:
+    """Logs the exception that is being handled, and gives what the client is told."""
+    _log.exception("a request failed", extra={"rpc": method.call})
+    return EngineError(f"the daemon failed to answer {method.call}; its log says why")
+
+
+def _facts(item: pb.RequestItem) -> dict[str, Any]:
+    kind = item.WhichOneof("request")
+    return {"rpc": kind, "item": item.id, "trace_id": item.traceparent[3:35]}
