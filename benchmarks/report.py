@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 from collections.abc import Sequence
@@ -59,6 +60,8 @@ def print_table(results: Sequence[Result], machine: Machine, *, rounds: int, qui
 
 
 def _bound(benchmark: Benchmark, bound: float) -> str:
+    if math.isinf(bound):
+        return "-"
     number = f"{bound:.2f} x" if benchmark.against else f"{bound:g} {benchmark.unit}"
     return f"{'>=' if benchmark.better == 'higher' else '<='} {number}"
 
@@ -95,7 +98,7 @@ def _row(result: Result, *, quick: bool) -> dict[str, Any]:
         "unit": benchmark.unit,
         "better": benchmark.better,
         "target": benchmark.target,
-        "floor": benchmark.floor,
+        "floor": benchmark.floor if math.isfinite(benchmark.floor) else None,
         "ours": statistics.median(result.ours) if result.ours else None,
         "theirs": statistics.median(result.theirs) if result.theirs else None,
         "ratio": result.ratio,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.measure import Benchmark
-from benchmarks.rows import commits, reads, replays, sizes, starts
+from benchmarks.rows import commits, reads, replays, sizes, specification, starts, wire
 
 ROWS: tuple[Benchmark, ...] = (
     reads.POINT_READ,
@@ -12,4 +12,6 @@ ROWS: tuple[Benchmark, ...] = (
     *reads.AMONG_MANY,
     *sizes.ROWS,
     *starts.ROWS,
+    *wire.ROWS,
+    *specification.ROWS,
 )

@@ -49,7 +49,7 @@ def _commit(agent: Agent, commits: Sequence[Written]) -> None:
                 transaction.write(key, value)
 
 
-def _captured(workspace: Workspace, writes: int, count: int) -> list[Batch]:
+def captured(workspace: Workspace, writes: int, count: int) -> list[Batch]:
     """The batches that so many commits become, once every key has a first version."""
     with workspace.directory("captured") as path:
         engine, store = recording_engine(path)
@@ -69,7 +69,7 @@ def _sides(
     workspace: Workspace, *, writes: int, sync: bool, threads: int = 1, ours_count: int, theirs_count: int
 ) -> Iterator[Sides]:
     ours_count, theirs_count = workspace.scaled(ours_count), workspace.scaled(theirs_count)
-    batches = _captured(workspace, writes, min(theirs_count, _CAPTURED))
+    batches = captured(workspace, writes, min(theirs_count, _CAPTURED))
     with ExitStack() as stack:
         baseline = Batches(stack.enter_context(workspace.directory("theirs")), FAMILIES)
         stack.callback(baseline.close)
