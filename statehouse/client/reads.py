@@ -9,7 +9,7 @@ from typing import Any, Final
 from statehouse.client.arguments import microseconds
 from statehouse.client.connection import Connection
 from statehouse.client.records import CheckReport, Record, record_of
-from statehouse.errors import InvalidArgumentError
+from statehouse.errors import EngineError, InvalidArgumentError
 from statehouse.protocol.engine import Flow
 from statehouse.protocol.names import RecordKey
 from statehouse.protocol.replies import (
@@ -67,11 +67,22 @@ def get_many(namespace: str, agent_id: str, keys: Iterable[str], at: At) -> Flow
     names = [RecordKey(namespace, agent_id, key) for key in key_list(keys)]
     at_ts = yield from resolve(at)
     entries: list[Entry] = []
-    for start in range(0, len(names), KEYS_AT_ONCE):
-        page: Page = yield GetMany(tuple(names[start : start + KEYS_AT_ONCE]), at_ts)
+    while len(entries) < len(names):
+        page: Page = yield GetMany(tuple(names[len(entries) : len(entries) + KEYS_AT_ONCE]), at_ts)
         at_ts = page.read_ts
-        entries += page.entries
+        entries += answered(page)
     return {entry.key.key: record_of(entry) for entry in entries if entry.exists}
+
+
+def answered(page: Page) -> tuple[Entry, ...]:
+    """Gives the entries of a `GetMany`: those of the first keys it asked for, as many as a page holds.
+
+    Raises:
+        EngineError: There are none, so that asking for the rest would never end.
+    """
+    if not page.entries:
+        raise EngineError("a read of many keys was answered with none of them")
+    return page.entries
 
 
 def key_list(keys: Iterable[str]) -> list[str]:

@@ -28,7 +28,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from statehouse.client.arguments import check_count, check_timeout
 from statehouse.client.connection import Connection
 from statehouse.client.growing import grow
-from statehouse.client.reads import KEYS_AT_ONCE, key_list
+from statehouse.client.reads import KEYS_AT_ONCE, answered, key_list
 from statehouse.client.records import MISSING, Record, not_found, record_of
 from statehouse.errors import (
     CompactedError,
@@ -246,11 +246,12 @@ class TransactionLogic:
         names = [self.name(key, agent_id, namespace) for key in key_list(keys)]
         found: dict[RecordKey, Record] = {}
         asked = [name for name in names if name not in self._staged]
-        for start in range(0, len(asked), KEYS_AT_ONCE):
-            some = tuple(asked[start : start + KEYS_AT_ONCE])
-            page: Page = yield from self.pinned(partial(GetMany, some))
-            self._add_reads(some)
-            found.update({entry.key: record_of(entry) for entry in page.entries if entry.exists})
+        while asked:
+            page: Page = yield from self.pinned(partial(GetMany, tuple(asked[:KEYS_AT_ONCE])))
+            entries = answered(page)
+            self._add_reads(tuple(asked[: len(entries)]))
+            del asked[: len(entries)]
+            found.update({entry.key: record_of(entry) for entry in entries if entry.exists})
         for name in names:
             own = self._staged.get(name)
             if isinstance(own, Write):

@@ -92,13 +92,22 @@ class Reads:
                 actual=len(request.keys),
             )
         read_ts = state.read_ts(request.at)
+        # All of them first: a malformed one is refused whatever page it would be on.
         names = [state.name_key(key) for key in request.keys]
-        entries = []
-        for key, data in zip(request.keys, self._store.get_many(Table.NAMES, names), strict=True):
-            if data is None:
-                entries.append(Entry(key, None, 0, 0, None))
-            else:
-                entries.append(_readable(self._entry(key, layout.unpack_name_row(data), read_ts)))
+        entries: list[Entry] = []
+        size = 0
+        for start in range(0, len(names), PAGE_ROWS):
+            some = names[start : start + PAGE_ROWS]
+            for name, data in zip(some, self._store.get_many(Table.NAMES, some), strict=True):
+                if size >= state.limits.page_bytes_max:
+                    return Page(tuple(entries), None, read_ts)
+                key = request.keys[len(entries)]
+                if data is None:
+                    entry = Entry(key, None, 0, 0, None)
+                else:
+                    entry = _readable(self._entry(key, layout.unpack_name_row(data), read_ts))
+                entries.append(entry)
+                size += len(name) if entry.payload is None else len(name) + len(entry.payload.data)
         return Page(tuple(entries), None, read_ts)
 
     def scan(self, request: Scan) -> Page:

@@ -72,7 +72,11 @@ class GetAtVersion(Request[Read]):
 @quick
 @dataclass(frozen=True, slots=True)
 class GetMany(Request[Page]):
-    """Many keys as of one commit_ts: one entry a key, in the order asked; ``cursor`` is always None."""
+    """Many keys as of one commit_ts: one entry a key, in the order asked; ``cursor`` is always None.
+
+    The page ends at 1 MiB, like every page, and then has fewer entries than keys were asked for, though at
+    least one: ask for the rest as of its ``read_ts``.
+    """
 
     keys: tuple[RecordKey, ...]
     at: int | None = None

@@ -137,7 +137,7 @@ class ReferenceEngine:
                 return self._get_at_version(key, version)
             case GetMany(keys, at):
                 at = self._read_ts(at)
-                return Page(tuple(self.state.entry(key, at) for key in keys), None, at)
+                return Page(self._fitting([self.state.entry(key, at) for key in keys]), None, at)
             case Scan():
                 return self._scan(request)
             case History():
@@ -213,14 +213,19 @@ class ReferenceEngine:
     def _page(
         self, asked: tuple[object, ...], rows: Sequence[Entry], skip: int, limit: int, read_ts: int
     ) -> Page:
+        taken = self._fitting(rows[skip : skip + limit])
+        return Page(taken, self._cursor(asked, rows, skip + len(taken), read_ts), read_ts)
+
+    def _fitting(self, rows: Sequence[Entry]) -> tuple[Entry, ...]:
+        # As many of the first rows as a page may have bytes, at least one.
         size = 0
         taken: list[Entry] = []
-        for row in rows[skip : skip + limit]:
+        for row in rows:
             size += len(row.payload.data) if row.payload else 0
             if taken and size > self._limits.page_bytes_max:
                 break
             taken.append(row)
-        return Page(tuple(taken), self._cursor(asked, rows, skip + len(taken), read_ts), read_ts)
+        return tuple(taken)
 
     def _counts(self, request: ListAgents | ListNamespaces) -> AgentPage | NamespacePage:
         if isinstance(request, ListAgents):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from statehouse.errors import InvalidArgumentError, NotFoundError
 from statehouse.protocol.engine import Engine
+from statehouse.protocol.limits import DEFAULT_LIMITS
 from statehouse.protocol.replies import Entry
 from statehouse.protocol.requests import (
     Get,
@@ -20,6 +22,7 @@ from statehouse.protocol.requests import (
 )
 from statehouse.protocol.values import encode
 from statehouse.testing.contracts.engine_phrases import (
+    OpenEngine,
     commit,
     delete,
     entry,
@@ -29,6 +32,7 @@ from statehouse.testing.contracts.engine_phrases import (
     scan,
     value,
     write,
+    write_bytes,
 )
 
 
@@ -235,6 +239,30 @@ class GetManyContract:
         _three_states(engine)
         page = engine.execute(GetMany((name(), name("other")), at=2))
         assert [row.version for row in page.entries] == [2, 0]
+
+    @pytest.mark.parametrize("size", [300, 5000])
+    def test_a_page_ends_at_its_bytes_and_the_rest_is_asked_for(
+        self, open_engine: OpenEngine, size: int
+    ) -> None:
+        """G8: it has at least one entry, and goes no further than one beyond the bytes of a page."""
+        engine = open_engine(limits=replace(DEFAULT_LIMITS, page_bytes_max=1000))
+        commit(engine, *(write_bytes(f"k{number}", size) for number in range(7)))
+        keys = tuple(name(f"k{number}") for number in (3, 1, 1, 9, 6, 0, 2, 5, 4, 1))
+        found: list[Entry] = []
+        while len(found) < len(keys):
+            page = engine.execute(GetMany(keys[len(found) :], at=1))
+            assert page.entries
+            assert size * (sum(row.exists for row in page.entries) - 1) <= 1000
+            assert page.cursor is None
+            found += page.entries
+        assert found == [entry(engine, key) for key in keys]
+
+    def test_a_malformed_key_is_refused_wherever_it_stands(self, open_engine: OpenEngine) -> None:
+        """G8: also when the page would have ended before it."""
+        engine = open_engine(limits=replace(DEFAULT_LIMITS, page_bytes_max=1000))
+        commit(engine, write_bytes("k", 5000))
+        with pytest.raises(InvalidArgumentError):
+            engine.execute(GetMany((name(), name(), name("\0"))))
 
 
 class HistoryContract:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from statehouse import (
+    ConflictError,
     EngineError,
     ErasedError,
     Event,
@@ -153,6 +154,23 @@ class SdkScanContract:
                 tx.write(key, key.upper())
         found = sh.get_many(["c", "x", "a"], agent_id="a")
         assert [(key, record.value) for key, record in found.items()] == [("c", "C"), ("a", "A")]
+
+    def test_many_large_values_come_whole_and_as_of_one_commit(self, sh: Statehouse) -> None:
+        """They do not fit into one page; in a transaction too, which has read them all."""
+        keys = [f"{n:02}" for n in range(25)]
+        with sh.agent("a").transaction() as tx:
+            for key in keys:
+                tx.write(key, LARGE + key)
+        wanted = {key: LARGE + key for key in reversed(keys)}
+        for at in (None, 1):
+            found = sh.get_many(reversed(keys), agent_id="a", at=at)
+            assert [(key, record.value) for key, record in found.items()] == list(wanted.items())
+        tx = sh.agent("a").transaction()
+        assert [record.value for record in tx.get_many(reversed(keys)).values()] == list(wanted.values())
+        sh.write("00", "changed", agent_id="a")
+        tx.write("other", 1)
+        with pytest.raises(ConflictError):
+            tx.commit()
 
     def test_scans_are_in_byte_order_and_bounded(self, sh: Statehouse) -> None:
         """By prefix, reverse, and limit."""
