@@ -28,8 +28,8 @@ class Method:
         asked: The message that it becomes.
         answered: The message that its reply becomes.
         encode: For who asks: the message of a request. Raises `InvalidArgumentError` for what cannot be said.
-        decode: For the daemon: the request of a message; the engine, which knows the limits, has the last word.
-            Raises `InvalidArgumentError` or `LimitExceededError`, and nothing else, whatever the message holds.
+        decode: For the daemon: the request of a message; the engine, which knows the limits, has the last
+            word. Raises `InvalidArgumentError` or `LimitExceededError`, and nothing else, whatever is in it.
         encode_reply: For the daemon: the message of a reply, given what was asked, as a message and as a
             request. Values are in the form that the message asks for.
         decode_reply: For who asks: the reply to a request, as an engine of his own gives it. Raises

@@ -4,15 +4,15 @@ A Struct is a JSON object whose numbers are doubles. `struct_of` shows in it wha
 one thing by each thing it shows:
 
 * a JSON object is shown as itself;
-* anything else is shown as ``{"@statehouse.payload": {"type": ..., "base64": ...}}``: other JSON, other types,
-  JSON that is none, and objects that a Struct would damage. Those have an integer beyond 2**53 or a number that
-  is not finite, are nested deeper than 32 (every protobuf parser takes that, few take much more), contain text
-  that is not valid Unicode, or look like a mark themselves;
+* anything else is shown as ``{"@statehouse.payload": {"type": ..., "base64": ...}}``: other JSON, other
+  types, JSON that is none, and objects that a Struct would damage. Those have an integer beyond 2**53 or a
+  number that is not finite, are nested deeper than 32 (every protobuf parser takes that, few take much more),
+  contain text that is not valid Unicode, or look like a mark themselves;
 * a value that was erased is shown as ``{"@statehouse.erased": true}``.
 
 `payload_of` takes the first two back, so that a client that copies a value through Structs copies the value.
-A number that is a whole one up to 2**53 is stored as an integer, as in protobuf's own mapping to JSON. Members
-are sorted by name: a map has no order on the wire, and a commit sent again must be the same bytes again.
+A number that is a whole one up to 2**53 is stored as an integer, as in protobuf's own mapping to JSON.
+Members are sorted by name: a map has no order on the wire, and a commit sent again must be the same bytes.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def payload_of(struct: Struct) -> Payload:
             return _shown(fields[PAYLOAD_MARK])
         if ERASED_MARK in fields:
             raise InvalidArgumentError(
-                f"an object with nothing but {ERASED_MARK!r} stands for a value that was erased: it cannot be written"
+                f"an object with nothing but {ERASED_MARK!r} stands for an erased value and cannot be written"
             )
     return encode(_members(struct, _DEPTH_MAX - 1), _ANY_SIZE)
 
