@@ -32,19 +32,14 @@ from typing import Any, Final, NoReturn
 
 from rocksdict import (
     AccessType,
-    BlockBasedOptions,
     BottommostLevelCompaction,
     Cache,
-    ChecksumType,
     ColumnFamily,
     CompactOptions,
-    DBCompressionType,
-    DBRecoveryMode,
     Options,
     Rdict,
     RdictIter,
     ReadOptions,
-    SliceTransform,
     WriteBatch,
     WriteOptions,
 )
@@ -56,37 +51,17 @@ from statehouse.storage.forks import guard_forks
 from statehouse.storage.manifest import ManifestNote
 from statehouse.storage.marks import MarkFile, read_marks
 from statehouse.storage.rocksdb_errors import is_stall, not_opened, not_written, unreadable, unsure
+from statehouse.storage.rocksdb_options import RECORD_BYTES, database_options, table_options
 
 __all__ = ["CACHE_BYTES", "RocksStore"]
 
-_KIB: Final = 1 << 10
-_MIB: Final = 1 << 20
-
-CACHE_BYTES: Final = 128 * _MIB
+CACHE_BYTES: Final = 128 << 20
 """The default size of the cache that all tables share, indexes and filters included (but not NAMES')."""
 
-_BUFFERS_BYTES: Final = 64 * _MIB
-"""All memtables of a store together, however many tables it has."""
-
-_BUFFER_BYTES: Final = 16 * _MIB
-"""One memtable. RocksDB goes on after a full disk once this much is free."""
-
-_LOG_BYTES_MAX: Final = 64 * _MIB
-"""Tables are flushed before the log grows past this, so that opening after a kill stays quick."""
-
-_OPEN_FILES_MAX: Final = 512
 _STALL_SECONDS_MAX: Final = 5.0
 _STALL_PAUSE_MIN: Final = 0.001
 _STALL_PAUSE_MAX: Final = 0.05
 _FEW_KEYS: Final = 16
-
-_LOOKED_UP: Final = frozenset(
-    {Table.NAMES, Table.RECORDS, Table.VERSIONS, Table.TXNS, Table.HISTORY, Table.META}
-)
-"""Tables asked for single keys, absent ones too; a bloom filter answers those without reading a block."""
-
-_RECORD_BYTES: Final = 8
-"""Of the record id that keys of HISTORY begin with; seeks within a record skip the files without it."""
 
 
 class RocksStore:
@@ -260,8 +235,8 @@ class RocksStore:
             options = ReadOptions()
             options.set_iterate_upper_bound(stop)
             if table is Table.HISTORY:
-                record = start[:_RECORD_BYTES]
-                within = not reverse and len(record) == _RECORD_BYTES and stop.startswith(record)
+                record = start[:RECORD_BYTES]
+                within = not reverse and len(record) == RECORD_BYTES and stop.startswith(record)
                 options.set_prefix_same_as_start(within)
                 options.set_total_order_seek(not within)
             return _page(family.iter(options), start, reverse, rows_max, bytes_max)
@@ -536,65 +511,16 @@ def _page(
 
 def _open_database(path: Path, *, create: bool, secondary: Path | None, cache_bytes: int) -> Rdict:
     cache = Cache(cache_bytes)
-    tables = {table.value: _table_options(table, cache) for table in Table}
+    tables = {table.value: table_options(table, cache) for table in Table}
     if not create:
         # A newer format may have tables that are unknown here; the engine has to read the format to say so.
         for name in Rdict.list_cf(str(path), Options(raw_mode=True)):
-            tables.setdefault(name, _table_options(None, cache))
+            tables.setdefault(name, table_options(None, cache))
     access = AccessType.read_write() if secondary is None else AccessType.secondary(str(secondary))
-    options = _database_options(cache, create=create, read_only=secondary is not None)
+    options = database_options(cache, create=create, read_only=secondary is not None)
     database = Rdict(str(path), options=options, column_families=tables, access_type=access)
     # Set once: passing them to each write converts them each time.
     writing = WriteOptions()
     writing.no_slowdown = True  # R1
     database.set_write_options(writing)
     return database
-
-
-def _database_options(cache: Any, *, create: bool, read_only: bool) -> Options:
-    options = _table_options(None, cache)
-    options.create_if_missing(create)
-    # Also in a store that exists: making it may have been cut short between two tables.
-    options.create_missing_column_families(not read_only)
-    options.set_paranoid_checks(True)
-    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())  # R2
-    options.set_atomic_flush(True)  # R6
-    options.set_recycle_log_file_num(0)
-    options.set_db_write_buffer_size(_BUFFERS_BYTES)
-    options.set_max_total_wal_size(_LOG_BYTES_MAX)
-    options.set_max_background_jobs(2)
-    # A secondary must hold every file open: the primary may delete them under it.
-    options.set_max_open_files(-1 if read_only else _OPEN_FILES_MAX)
-    options.set_bytes_per_sync(1 * _MIB)
-    options.set_manifest_preallocation_size(64 * _KIB)
-    options.set_max_manifest_file_size(16 * _MIB)
-    options.set_keep_log_file_num(2)
-    options.set_max_log_file_size(1 * _MIB)
-    options.set_stats_dump_period_sec(0)
-    options.set_stats_persist_period_sec(0)
-    return options
-
-
-def _table_options(table: Table | None, cache: Any) -> Options:
-    blocks = BlockBasedOptions()
-    blocks.set_block_cache(cache)
-    # Those of NAMES are 3 MB a million records; looking them up is a third of a cold read.
-    blocks.set_cache_index_and_filter_blocks(table is not Table.NAMES)
-    blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
-    blocks.set_checksum_type(ChecksumType.xxh3())
-    if table in _LOOKED_UP:
-        blocks.set_bloom_filter(10, False)
-    options = Options(raw_mode=True)
-    options.set_block_based_table_factory(blocks)
-    options.set_write_buffer_size(_BUFFER_BYTES)
-    options.set_max_write_buffer_number(3)
-    # No blob files for large values: a secondary that reads one crashes the process (facebook/rocksdb#13296).
-    options.set_compression_type(DBCompressionType.lz4())
-    if table is not Table.NAMES:  # Unpacking takes four times as long as with lz4.
-        options.set_bottommost_compression_type(DBCompressionType.zstd())
-    if table is Table.HISTORY:
-        options.set_prefix_extractor(SliceTransform.create_fixed_prefix(_RECORD_BYTES))
-    # Writes are never slowed down (R1), only stopped: the two triggers would mean the same, so they are one.
-    options.set_level_zero_slowdown_writes_trigger(36)
-    options.set_level_zero_stop_writes_trigger(36)
-    return options
