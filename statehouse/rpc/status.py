@@ -1,10 +1,10 @@
 """Errors on the way: as a message, as a gRPC status with that message in its details, and back.
 
-A status alone cannot tell an expired transaction from a slow network, so a call that fails carries a
-`pb.StatehouseError` in the standard place, a ``google.rpc.Status`` in the trailer ``grpc-status-details-bin``.
+A status alone cannot tell an expired transaction from a slow network, so a call that fails carries a message
+in the standard place: a ``google.rpc.Status``, and in it ours, in the trailer ``grpc-status-details-bin``.
 Each fact of the error is a JSON text there, by the name of its attribute: names, ranges and preconditions as
-objects, tuples as arrays. An item of a pipeline carries the same message, whole; in a trailer it is cut to what
-every client takes, and then the fact ``cut`` names what is not whole.
+objects, tuples as arrays. An item of a pipeline carries our message whole; in a trailer it is cut to what any
+client takes, and then the fact ``cut`` names what is not whole.
 
 An error that does not come from a daemon of ours, but from gRPC or from what is between, has no such message;
 `from_rpc_error` says of it what its status means here.

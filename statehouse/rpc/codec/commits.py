@@ -23,7 +23,7 @@ from statehouse.protocol.requests import (
 )
 from statehouse.protocol.values import JSON, Payload
 from statehouse.rpc.codec.names import ANY_SIZE, integer, key_in, milliseconds, say_key, sequence, text
-from statehouse.rpc.codec.origins import origin_in, say_origin
+from statehouse.rpc.codec.origins import check_sayable, origin_in, say_origin
 from statehouse.rpc.codec.values import payload_in, payload_of, say_payload
 
 TIMEOUT_S: Final = 30.0
@@ -45,17 +45,16 @@ def encode_commit(request: Commit) -> pb.CommitTransactionRequest:
         _say_operation(message.changes.add(), operation)
     if request.read_ts is not None:
         message.read_ts = integer("read_ts", request.read_ts)
-    if request.reads != ():
-        for key in sequence("reads", request.reads):
-            say_key(message.reads.add(), key)
-    if request.ranges != ():
-        for key_range in sequence("ranges", request.ranges):
-            _say_range(message.ranges.add(), key_range)
-    if request.preconditions != ():
-        for precondition in sequence("preconditions", request.preconditions):
-            _say_precondition(message.preconditions.add(), precondition)
+    for key in sequence("reads", request.reads):
+        say_key(message.reads.add(), key)
+    for key_range in sequence("ranges", request.ranges):
+        _say_range(message.ranges.add(), key_range)
+    for precondition in sequence("preconditions", request.preconditions):
+        _say_precondition(message.preconditions.add(), precondition)
     if request.origin is not NO_ORIGIN:
-        say_origin(message.origin, request.origin)
+        check_sayable(request.origin)
+        if request.origin:
+            say_origin(message.origin, request.origin)
     if request.committed_at_us != 0 or type(request.committed_at_us) is not int:
         message.committed_at_us = integer("committed_at_us", request.committed_at_us)
     if request.timeout_s != TIMEOUT_S:

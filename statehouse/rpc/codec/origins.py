@@ -16,18 +16,18 @@ _ANY_SIZE: Final = replace(
 )
 
 
-def say_origin(message: pb.Origin, origin: Origin) -> None:
-    """Writes an origin; leave out the message where nobody said anything.
-
-    Raises:
-        InvalidArgumentError: It is none.
-    """
+def check_sayable(origin: Origin) -> None:
+    """Raises InvalidArgumentError for what is no origin."""
     if not isinstance(origin, Origin):
         raise InvalidArgumentError(
             f"an origin must be an Origin, not {type(origin).__name__}: {origin!r:.80}"
         )
     check_origin(origin, _ANY_SIZE)
-    # What is empty is not checked, and need not be said.
+
+
+def say_origin(message: pb.Origin, origin: Origin) -> None:
+    """Writes an origin that was checked; leave out the message where nobody said anything."""
+    # What is empty was not checked.
     if origin.trace_id:
         message.trace_id = origin.trace_id
     if origin.span_id:
