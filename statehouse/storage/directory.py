@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shlex
 import shutil
@@ -28,6 +29,8 @@ from statehouse.storage import NotWrittenError
 from statehouse.storage.marks import read_marks
 
 __all__ = ["DataDirectory", "FreeSpace"]
+
+_log = logging.getLogger("statehouse.storage")
 
 _COMMAND_CHARS_MAX: Final = 300
 _MIB: Final = 1 << 20
@@ -190,7 +193,11 @@ class FreeSpace:
         now = time.monotonic()
         if now - self._checked_at >= _FREE_CHECK_SECONDS:
             self._checked_at = now
-            self._refusal = self._look()
+            before, self._refusal = self._refusal, self._look()
+            if self._refusal is not None and before is None:
+                _log.warning("writes are refused: %s", self._refusal)
+            elif self._refusal is None and before is not None:
+                _log.warning("the disk has room again: writes go on")
         if self._refusal is not None:
             raise NotWrittenError(self._refusal, "disk_full")
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib.metadata
+import logging
 import os
 import shutil
 import tempfile
@@ -54,6 +55,8 @@ from statehouse.storage.rocksdb_errors import is_stall, not_opened, not_written,
 from statehouse.storage.rocksdb_options import RECORD_BYTES, database_options, table_options
 
 __all__ = ["CACHE_BYTES", "RocksStore"]
+
+_log = logging.getLogger("statehouse.storage")
 
 CACHE_BYTES: Final = 128 << 20
 """The default size of the cache that all tables share, indexes and filters included (but not NAMES')."""
@@ -146,6 +149,7 @@ class RocksStore:
             if isinstance(error, StatehouseError) or not isinstance(error, Exception):
                 raise
             raise not_opened(directory, error) from error
+        _log.debug("opened RocksDB", extra={"path": str(directory.path), "created": create})
         return store
 
     def __init__(
@@ -274,6 +278,8 @@ class RocksStore:
                 if not is_stall(error) or now + pause > deadline:
                     raise not_written(self._directory, error) from error
                 self._stalls += 1
+                if pause == _STALL_PAUSE_MIN:
+                    _log.debug("a write waits for flushes and compactions to catch up")
             else:
                 self._unsynced = True
                 return
@@ -411,6 +417,7 @@ class RocksStore:
                 shutil.rmtree(self._secondary, ignore_errors=True)
             elif not errors:
                 self._manifest.note()
+            _log.debug("closed RocksDB", extra={"path": str(self._directory.path), "failures": len(errors)})
             if errors and self._unsynced:
                 raise unsure(self._directory, "closing it failed", errors[0]) from errors[0]
 
