@@ -63,7 +63,7 @@ class Reads:
         if flags == INLINE and commit_ts <= read_ts and code in TYPES:
             payload = Payload(TYPES[code], data[NAME_HEAD_BYTES:])
             return Read(Entry(key, payload, version, commit_ts, "write"), read_ts)
-        return Read(_readable(self._entry(key, layout.unpack_name_row(data), read_ts)), read_ts)
+        return Read(_readable(self._entry(key, layout.unpack_name_row(data), read_ts), read_ts), read_ts)
 
     def get_at_version(self, request: GetAtVersion) -> Read:
         """See `GetAtVersion`."""
@@ -79,7 +79,7 @@ class Reads:
                 commit_ts = layout.unpack_u64(stamp)
                 if commit_ts <= read_ts:
                     row = self._history_row(record_id, commit_ts)
-                    return Read(_readable(self._from_history(key, row, commit_ts)), read_ts)
+                    return Read(_readable(self._from_history(key, row, commit_ts), read_ts), read_ts)
         raise NotFoundError(f"{key} has no version {version}", key=key, version=version)
 
     def get_many(self, request: GetMany) -> Page:
@@ -105,7 +105,7 @@ class Reads:
                 if data is None:
                     entry = Entry(key, None, 0, 0, None)
                 else:
-                    entry = _readable(self._entry(key, layout.unpack_name_row(data), read_ts))
+                    entry = _readable(self._entry(key, layout.unpack_name_row(data), read_ts), read_ts)
                 entries.append(entry)
                 size += len(name) if entry.payload is None else len(name) + len(entry.payload.data)
         return Page(tuple(entries), None, read_ts)
@@ -151,7 +151,7 @@ class Reads:
             if len(entries) == request.limit or size >= bytes_max:
                 last = entries[-1].key.key.encode()
                 return Page(tuple(entries), pack_cursor(self._state, scope, read_ts, last), read_ts)
-            entries.append(entry if request.keys_only else _readable(entry))
+            entries.append(entry if request.keys_only else _readable(entry, read_ts))
             size += len(name) if entry.payload is None else len(name) + len(entry.payload.data)
         return Page(tuple(entries), None, read_ts)
 
@@ -275,7 +275,13 @@ class Reads:
             yield kind, Payload(row.content_type, ropes.read(self._store, row)) if kind == "write" else None
 
 
-def _readable(entry: Entry) -> Entry:
+def _readable(entry: Entry, read_ts: int) -> Entry:
     if entry.kind == "erased":
-        raise ErasedError(f"the value of {entry.key} version {entry.version} was erased", key=entry.key)
+        raise ErasedError(
+            f"the value of {entry.key} version {entry.version} was erased",
+            key=entry.key,
+            version=entry.version,
+            commit_ts=entry.commit_ts,
+            read_ts=read_ts,
+        )
     return entry
