@@ -8,18 +8,33 @@
 
 Reads, and commits that were never sent, can be cancelled. A commit that was sent cannot: cancelling it asks
 the daemon to take it back if it has not begun to write it, and what became of it is still answered.
+
+Invariants:
+
+* C1. A commit is either begun by whoever sends it or cancelled by its caller, whichever comes first and never
+  both: what is said of it afterwards rests on that.
+* C2. A caller that blocks waits on a bare lock. Ctrl-C can leave the condition of a `Future` locked for ever,
+  and with it the thread that answers.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from statehouse.errors import ConnectionError, DeadlineExceededError, OutcomeUnknownError, StatehouseError
+from statehouse.errors import (
+    ConnectionError,
+    DeadlineExceededError,
+    OutcomeUnknownError,
+    OverloadedError,
+    StatehouseError,
+)
 from statehouse.protocol.deadlines import begun_too_late, out_of_time
 from statehouse.protocol.requests import Commit, FindEvents, GetMany, History, Replay, Request, Scan
 from statehouse.rpc.methods import Method
@@ -62,11 +77,25 @@ class Call(Future[Any]):
         self.sendings = 0
         self.alone = self.size_bytes > ITEM_BYTES_MAX or _is_bulky(request)
         """Whether it goes by a call of its own: it, or most likely its reply, is large."""
+        self.abandoned = False
+        """Whether nobody waits for it any more, though it could not be cancelled."""
         self._withdrawn = withdrawn
+        self._turn = threading.Lock()
+        self._told = threading.Lock()
+        self._told.acquire()
+
+    def wait(self, seconds: float) -> bool:
+        """Waits for the answer; whether it came in time (C2). For one thread, once."""
+        return self._told.acquire(timeout=max(0.0, seconds))
 
     def cancel(self) -> bool:
         """Gives the answer up; False when it is there, or when this is a commit that was sent."""
         if self.done():
+            return self.cancelled()
+        if isinstance(self.request, Commit) and not self._turn.acquire(blocking=False):
+            # C1
+            self.abandoned = True
+            self._withdrawn(self)
             return False
         cancelled = super().cancel()
         if self.sendings:
@@ -75,38 +104,47 @@ class Call(Future[Any]):
 
     def begin(self, now: float) -> bool:
         """Notes that it is sent now, with what is left of its time; False when nobody wants it any more."""
-        if self.cancelled():
+        if self.done():
             return False
         left = self.deadline - now
-        if left <= 0:
+        if left <= 0 or self.abandoned:
             self.fail(self.late())
             return False
         if isinstance(self.request, Commit):
-            # From here on nobody may believe that it was not applied.
-            if not self.running() and not self.set_running_or_notify_cancel():
+            if not self.sendings and not self._turn.acquire(blocking=False):
+                # C1
                 return False
             self.message.timeout_ms = milliseconds(left)  # type: ignore[attr-defined]
         self.sendings += 1
         return True
 
+    def unsent(self) -> None:
+        """Notes that it was not sent after all: nobody was there who could have read it."""
+        self.sendings -= 1
+        if isinstance(self.request, Commit) and not self.sendings:
+            self._turn.release()
+
     def complete(self, reply: object) -> None:
         """Answers."""
-        try:
+        with suppress(InvalidStateError):
             self.set_result(reply)
-        except InvalidStateError:
-            return  # cancelled meanwhile
+            self._told.release()
 
     def fail(self, error: BaseException) -> None:
         """Answers by an error."""
-        try:
+        with suppress(InvalidStateError):
             self.set_exception(error)
-        except InvalidStateError:
-            return  # cancelled meanwhile
+            self._told.release()
+
+    @property
+    def _begun(self) -> bool:
+        """Whether this is a commit that may have been sent."""
+        return isinstance(self.request, Commit) and self._turn.locked() and not self.cancelled()
 
     def late(self) -> StatehouseError:
         """What is said when its time is over."""
         if isinstance(self.request, Commit):
-            return out_of_time(self.request) if self.sendings else begun_too_late(self.request)
+            return out_of_time(self.request) if self._begun else begun_too_late(self.request)
         return DeadlineExceededError(
             f"{self.method.call} was not answered in time; the daemon may be overloaded or far away: "
             "try again, or give the handle a longer timeout="
@@ -114,7 +152,7 @@ class Call(Future[Any]):
 
     def lost(self, error: StatehouseError) -> StatehouseError:
         """What is said when the connection is gone and it will not be sent again."""
-        if isinstance(self.request, Commit) and self.sendings:
+        if isinstance(self.request, Commit) and self._begun:
             return OutcomeUnknownError(
                 f"the connection was lost while transaction {self.request.txn_id} was being committed "
                 f"({error.message}); commit it again, or look the transaction up, to know what became of it",
@@ -122,10 +160,23 @@ class Call(Future[Any]):
             )
         return type(error)(error.message, **error.details)
 
+    def refused(self, error: StatehouseError) -> StatehouseError:
+        """What is said when the daemon answers an error."""
+        if self._begun and self.sendings > 1 and isinstance(error, OverloadedError | DeadlineExceededError):
+            # Said without looking: an earlier sending, over a connection that is gone, may have been applied.
+            return self.lost(error)
+        return error
+
+    def unclear(self, error: StatehouseError) -> StatehouseError:
+        """What is said of an error that is gRPC's and not the daemon's."""
+        if type(error) is StatehouseError:
+            return self.lost(error)
+        return self.refused(error)
+
     @property
     def may_go_again(self) -> bool:
         """Whether it may be sent once more after a connection was lost: every request is idempotent (G5)."""
-        return self.sendings < SENDINGS_MAX
+        return self.sendings < SENDINGS_MAX and not self.abandoned
 
 
 def lost_connection(url: str, why: str) -> ConnectionError:

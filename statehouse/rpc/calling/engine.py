@@ -69,16 +69,13 @@ class RemoteEngine:
         """
         call = self._begin(request)
         try:
-            reply: R = call.result(max(0.0, call.deadline - time.monotonic()))
-        except TimeoutError:
-            if call.done():
-                # The daemon's own word for it, or one that came at this moment.
-                return call.result()  # type: ignore[no-any-return]
-            call.cancel()
-            raise call.late() from None
+            in_time = call.wait(call.deadline - time.monotonic())
         except BaseException:
-            call.cancel()
+            self._link.abandon(call)
             raise
+        if not in_time and (call.cancel() or not call.done()):
+            raise call.late()
+        reply: R = call.result()
         return reply
 
     def submit(self, request: Request[R]) -> Future[R]:

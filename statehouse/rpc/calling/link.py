@@ -18,6 +18,8 @@ Invariants:
 * L1. A call is in the queue, in `_pending` (its batch was taken, its answer is due), in `_alone`, or done.
 * L2. A call that is taken again was sent over a connection that is gone; a commit is applied once (G5).
 * L3. Nothing is sent, and no lock is used, in a forked child.
+* L4. What a caller's thread does here uses bare locks only: Ctrl-C can leave any other one locked for ever.
+* L5. Whatever an answer is, the I/O thread goes on.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import wait
 from functools import partial
 from typing import Any, Final
@@ -47,43 +49,17 @@ from statehouse.protocol.limits import DEFAULT_LIMITS
 from statehouse.protocol.requests import Replay
 from statehouse.rpc.calling.call import Call, lost_connection, milliseconds
 from statehouse.rpc.calling.channel import SERVICE, not_there, open_channel
+from statehouse.rpc.calling.stream import Bell, Stream
 from statehouse.rpc.methods import parse
 from statehouse.rpc.sizes import STREAM_ITEMS_MAX
-from statehouse.rpc.status import from_message, from_rpc_error
+from statehouse.rpc.status import DETAILS_TRAILER, from_message, from_rpc_error
 
 _BATCH_ITEMS_MAX: Final = 256
 _BATCH_BYTES_MAX: Final = 1024 * 1024
+_ALONE_MAX: Final = 256
 _CLOSE_S: Final = 5.0
 _PAUSE_S_FIRST: Final = 0.02
 _PAUSE_S_MAX: Final = 1.0
-
-
-class Stream:
-    """One conversation: from a hello to the loss of the connection.
-
-    Attributes:
-        wake: Set when there is something to send, or it has ended.
-        ended: Nothing more is sent over it.
-        answered: Whether anything came back over it.
-        withdrawn: Ids of calls to take back.
-        rpc: The pipeline; None for a server that has none.
-    """
-
-    __slots__ = ("answered", "ended", "rpc", "wake", "withdrawn")
-
-    def __init__(self) -> None:
-        self.wake = threading.Event()
-        self.ended = False
-        self.answered = False
-        self.withdrawn: deque[int] = deque()
-        self.rpc: Any = None
-
-    def end(self) -> None:
-        """Ends it, from any thread."""
-        self.ended = True
-        self.wake.set()
-        if self.rpc is not None:
-            self.rpc.cancel()
 
 
 class Link:
@@ -101,12 +77,13 @@ class Link:
         self._pipelined = pipelined
         self._process = os.getpid()
         self._lock = threading.Lock()
-        self._wake = threading.Event()
+        self._wake = Bell()
         self._closed = threading.Event()
         self._queue: deque[Call] = deque()
         self._queued_bytes = 0
         self._pending: dict[int, Call] = {}
         self._alone: dict[Call, Any] = {}
+        self._abandoned: deque[Call] = deque()
         self._idents = itertools.count(1)
         self._stream: Stream | None = None
         self._hello: Any = None
@@ -151,8 +128,7 @@ class Link:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="statehouse-link", daemon=True)
                 self._thread.start()
-        if not wake.is_set():
-            wake.set()
+        wake.ring()
 
     def check_open(self) -> None:
         """Raises what `send` would, if the link is closed or from before a fork."""
@@ -160,6 +136,12 @@ class Link:
             raise _forked(self.target)
         if self._closing:
             raise self._closed_error()
+
+    def abandon(self, call: Call) -> None:
+        """Has a call cancelled by a thread of the connection: its caller was interrupted (L4)."""
+        self._abandoned.append(call)
+        stream = self._stream
+        (self._wake if stream is None else stream.wake).ring()
 
     def withdraw(self, call: Call) -> None:
         """Tells the daemon that nobody waits for a call that was sent."""
@@ -172,14 +154,14 @@ class Link:
                 return
             if rpc is None and stream is not None:
                 if call.cancelled():
-                    del self._pending[call.ident]
+                    self._pending.pop(call.ident, None)
                 stream.withdrawn.append(call.ident)
         if rpc is not None:
             # A commit's answer is still wanted.
             if call.cancelled():
                 rpc.cancel()
         elif stream is not None:
-            stream.wake.set()
+            stream.wake.ring()
 
     def close(self) -> None:
         """Lets what was asked finish, for a moment, and gives the connection up. Idempotent."""
@@ -197,7 +179,7 @@ class Link:
         if thread is not None and thread is not threading.current_thread():
             wait(asked, timeout=_CLOSE_S)
         self._closed.set()
-        self._wake.set()
+        self._wake.ring()
         stream, hello = self._stream, self._hello
         if stream is not None:
             stream.end()
@@ -237,7 +219,6 @@ class Link:
     def _await_work(self) -> bool:
         """Waits until something is to be sent; False when the link is closed."""
         while not self._closed.is_set():
-            self._wake.clear()
             if self._queue:
                 return True
             self._wake.wait()
@@ -247,15 +228,16 @@ class Link:
         """Waits for the daemon to be there; gives the error if it is not."""
         if self._channel is None:
             self._channel = open_channel(self.target)
-        hello = self._channel.unary_unary(f"{SERVICE}Version").future(
-            b"", timeout=self._connect_timeout, wait_for_ready=True
-        )
-        self._hello = hello
-        if self._closed.is_set():
-            hello.cancel()
         try:
+            hello = self._channel.unary_unary(f"{SERVICE}Version").future(
+                b"", timeout=self._connect_timeout, wait_for_ready=True
+            )
+            self._hello = hello
+            if self._closed.is_set():
+                hello.cancel()
             hello.result()
-        except grpc.FutureCancelledError:
+        except (grpc.FutureCancelledError, ValueError):
+            # gRPC's word for a channel that was closed is the latter.
             return self._closed_error()
         except grpc.RpcError as error:
             return not_there(self.target, self._connect_timeout, error)
@@ -264,6 +246,7 @@ class Link:
         return None
 
     def _fail_queued(self, error: StatehouseError) -> None:
+        self._cancel_abandoned()
         with self._lock:
             failed = list(self._queue)
             self._queue.clear()
@@ -276,7 +259,6 @@ class Link:
         stream = Stream()
         with self._lock:
             self._stream = stream
-        stream.wake.set()
         if self._closed.is_set():
             stream.end()
         why = self._pipeline(stream) if self._pipelined else self._calls(stream)
@@ -285,29 +267,38 @@ class Link:
 
     def _pipeline(self, stream: Stream) -> str:
         assert self._channel is not None
-        rpc = self._channel.stream_stream(f"{SERVICE}Pipeline")(self._batches(stream))
-        stream.rpc = rpc
-        if stream.ended:
-            rpc.cancel()
         try:
+            rpc = self._channel.stream_stream(f"{SERVICE}Pipeline")(self._batches(stream))
+            stream.rpc = rpc
+            if stream.ended:
+                rpc.cancel()
             for data in rpc:
-                stream.answered = True
                 self._answer(data)
+                stream.answered = True
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                self._pipelined = False
-                stream.answered = True
-                for call in self._pending.copy().values():
-                    call.sendings -= 1
+                self._do_without_pipeline(stream)
             return f"{error.code().name}: {error.details()}"
+        except (StatehouseError, ValueError) as error:
+            # An answer that makes no sense, or a channel that was closed at this moment (L5).
+            stream.end()
+            return str(error)
         return "the daemon ended it"
+
+    def _do_without_pipeline(self, stream: Stream) -> None:
+        with self._lock:
+            self._pipelined = False
+            stream.ended = True
+            unsent = list(self._pending.values())
+        stream.answered = True
+        for call in unsent:
+            call.unsent()
 
     def _calls(self, stream: Stream) -> str:
         """As `_pipeline`, for a server that has none."""
         while not stream.ended:
             self._take(stream)
             stream.wake.wait()
-            stream.wake.clear()
         return "UNAVAILABLE"
 
     def _end(self, stream: Stream, why: str) -> None:
@@ -321,7 +312,7 @@ class Link:
             again = [call for call in lost if call.may_go_again and not self._closed.is_set()]
             self._queue.extendleft(reversed(again))
             self._queued_bytes += sum(call.size_bytes for call in again)
-        stream.wake.set()
+        stream.wake.ring()
         for call in lost:
             if call not in again:
                 call.fail(call.lost(error))
@@ -334,10 +325,10 @@ class Link:
                 continue
             kind = item.WhichOneof("reply")
             if kind == "error":
-                call.fail(from_message(item.error))
+                call.fail(call.refused(from_message(item.error)))
             elif kind == "too_large":
                 call.alone = True
-                self._again((call,))
+                self._again(call)
             else:
                 try:
                     reply = call.method.decode_reply(call.request, getattr(item, kind or "error"))
@@ -348,16 +339,19 @@ class Link:
         stream = self._stream
         if self._queue and stream is not None:
             # It may have waited for room among the unanswered.
-            stream.wake.set()
+            stream.wake.ring()
 
-    def _again(self, calls: Iterable[Call]) -> None:
-        """Queues calls that cannot be answered as they were sent."""
+    def _again(self, call: Call) -> None:
+        """Queues a call that cannot be answered as it was sent."""
         with self._lock:
             stream = self._stream
-            for call in calls:
+            closed = self._closed.is_set()
+            if not closed:
                 self._queue.append(call)
                 self._queued_bytes += call.size_bytes
-        (self._wake if stream is None else stream.wake).set()
+        if closed:
+            call.fail(call.lost(self._closed_error()))
+        (self._wake if stream is None else stream.wake).ring()
 
     # Taking from the queue: gRPC's thread that sends, or the I/O thread where there is no pipeline.
 
@@ -366,10 +360,10 @@ class Link:
             while (batch := self._take(stream)) is not None:
                 yield batch
             stream.wake.wait()
-            stream.wake.clear()
 
     def _take(self, stream: Stream) -> bytes | None:
         """Gives what waits as one batch; None when nothing does."""
+        self._cancel_abandoned()
         batch = pb.RequestBatch()
         items = batch.items
         with self._lock:
@@ -391,6 +385,10 @@ class Link:
                 self._ask_alone(call, stream)
         return batch.SerializeToString() if items else self._take(stream)
 
+    def _cancel_abandoned(self) -> None:
+        while self._abandoned:
+            self._abandoned.popleft().cancel()
+
     def _taken_locked(self, stream: Stream) -> list[Call]:
         queue, pending = self._queue, self._pending
         taken: list[Call] = []
@@ -400,12 +398,12 @@ class Link:
             and not stream.ended
             and len(taken) < _BATCH_ITEMS_MAX
             and size < _BATCH_BYTES_MAX
-            and (len(pending) < STREAM_ITEMS_MAX or queue[0].alone)
+            and self._has_room_locked(queue[0])
         ):
             call = queue.popleft()
             self._queued_bytes -= call.size_bytes
             taken.append(call)
-            if call.alone or not self._pipelined:
+            if self._goes_alone(call):
                 call.ident = 0
                 # L1: until it is really asked.
                 self._alone[call] = None
@@ -413,18 +411,36 @@ class Link:
                 size += call.size_bytes
                 call.ident = next(self._idents)
                 pending[call.ident] = call
+        if not queue:
+            # An interrupted `send` may have counted half.
+            self._queued_bytes = 0
         return taken
+
+    def _goes_alone(self, call: Call) -> bool:
+        return call.alone or not self._pipelined
+
+    def _has_room_locked(self, call: Call) -> bool:
+        if self._goes_alone(call):
+            return len(self._alone) < _ALONE_MAX
+        return len(self._pending) < STREAM_ITEMS_MAX
 
     # RPCs of their own.
 
     def _ask_alone(self, call: Call, stream: Stream) -> None:
         assert self._channel is not None
         metadata = (("traceparent", call.traceparent),) if call.traceparent else None
-        rpc = self._channel.unary_unary(f"{SERVICE}{call.method.call}").future(
-            call.message.SerializeToString(),
-            timeout=max(0.001, call.deadline - time.monotonic()),
-            metadata=metadata,
-        )
+        try:
+            rpc = self._channel.unary_unary(f"{SERVICE}{call.method.call}").future(
+                call.message.SerializeToString(),
+                timeout=max(0.001, call.deadline - time.monotonic()),
+                metadata=metadata,
+            )
+        except ValueError:
+            # The channel was closed at this moment.
+            with self._lock:
+                self._alone.pop(call, None)
+            call.fail(call.lost(self._closed_error()))
+            return
         with self._lock:
             self._alone[call] = rpc
         rpc.add_done_callback(partial(self._answered_alone, call, stream))
@@ -432,38 +448,51 @@ class Link:
     def _answered_alone(self, call: Call, stream: Stream, rpc: Any) -> None:
         with self._lock:
             self._alone.pop(call, None)
-        stream.answered = True
+            waiting = bool(self._queue)
+        if waiting:
+            # For room, it may be.
+            stream.wake.ring()
         try:
             self._settle(call, stream, rpc)
         except Exception as error:  # noqa: BLE001 - see `_answer`
             call.fail(error)
 
     def _settle(self, call: Call, stream: Stream, rpc: Any) -> None:
+        if call.done():
+            return
         code = rpc.code()
         if code is grpc.StatusCode.OK:
+            stream.answered = True
             call.complete(call.method.decode_reply(call.request, parse(call.method.answered, rpc.result())))
             return
         error = from_rpc_error(rpc)
-        if code is grpc.StatusCode.UNAVAILABLE and isinstance(error, ConnectionError):
-            stream.answered = False
-            if call.may_go_again and not self._closed.is_set():
-                self._again((call,))
-                # What broke one call has broken the connection: say hello first.
-                stream.end()
-                return
-            error = lost_connection(self.target, error.message)
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED and call.deadline <= time.monotonic():
-            call.fail(call.late())
-        elif code is grpc.StatusCode.CANCELLED and self._closing:
+        if self._closing and isinstance(error, ConnectionError):
             call.fail(call.lost(self._closed_error()))
+        elif isinstance(error, ConnectionError):
+            # What broke one call has broken the connection: say hello first.
+            stream.end()
+            if call.may_go_again:
+                self._again(call)
+            else:
+                call.fail(call.lost(lost_connection(self.target, error.message)))
+        elif _is_from_daemon(rpc):
+            stream.answered = True
+            call.fail(call.refused(error))
+        elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            call.fail(call.late())
         else:
-            call.fail(call.lost(error) if isinstance(error, ConnectionError) else error)
+            call.fail(call.unclear(error))
 
     def forget_after_fork(self) -> None:
         """In a forked child: everything of the parent's is left alone (L3)."""
         self._lock = threading.Lock()
         self._closing = True
         _leaked.append(self)
+
+
+def _is_from_daemon(rpc: Any) -> bool:
+    """Whether an error is the daemon's own, and not gRPC's."""
+    return any(name == DETAILS_TRAILER for name, _ in rpc.trailing_metadata() or ())
 
 
 def _forked(target: str) -> ForkedProcessError:
