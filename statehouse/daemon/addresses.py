@@ -75,7 +75,7 @@ def parse_address(text: str) -> Address:
         hint = f"write a host too: 127.0.0.1:{text}"
     elif found := re.fullmatch(r"\*?:([0-9]{1,5})", text):
         hint = f"for every address of this machine write 0.0.0.0:{found[1]}, with --insecure"
-    elif text.count(":") > 1:
+    elif re.fullmatch("[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%]*:[0-9]+", text):
         hint = "write an address of IPv6 in brackets: [::1]:50051"
     raise ValueError(f"{text!r:.80} is no address to listen on; {hint}")
 
