@@ -11,7 +11,7 @@ from typing import Any
 class Bell:
     """Wakes the one thread that waits for it, or that waits next.
 
-    It is a bare lock: a `threading.Event` that a thread was setting when Ctrl-C came may stay locked for ever,
+    It is a bare lock: a `threading.Event` that was being set when Ctrl-C came may stay locked for ever,
     and with it whoever waits for it.
     """
 
