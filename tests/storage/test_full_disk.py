@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
 from tests.storage.processes import run
 
+KEYS = """
+    def keys(store, table):
+        found, start = [], b""
+        while page := store.scan(table, start, b"\\xff"):
+            found += [key for key, _ in page]
+            start = page[-1][0] + b"\\0"
+        return found
+"""
 FILL = """
     store = RocksStore.open(path / "store", free_bytes_min=0)
     written, refused = [], None
@@ -23,13 +32,6 @@ FILL = """
         written.append(b"%06d" % number)
     assert store.get(Table.NAMES, b"%06d" % refused) is None
     store.sync()
-
-    def keys(store, table):
-        found, start = [], b""
-        while page := store.scan(table, start, b"\\xff"):
-            found += [key for key, _ in page]
-            start = page[-1][0] + b"\\0"
-        return found
 """
 
 
@@ -44,16 +46,23 @@ def small_disk(tmp_path: Path) -> tuple[str, ...]:
 def test_a_write_that_a_full_disk_refuses_is_not_there_after_a_reopen(
     tmp_path: Path, small_disk: tuple[str, ...]
 ) -> None:
-    script = f"""{FILL}
-    # Reopened as after a kill: a copy of the files on a disk with room.
-    import shutil, subprocess, tempfile
+    # Really killed: what RocksDB does in the background would remove files while they are copied.
+    script = f"""
+    import shutil, tempfile
+    {KEYS}
     with tempfile.TemporaryDirectory(dir="/dev/shm") as roomy:
+        filling = os.fork()
+        if not filling:
+            {indent(FILL, " " * 8)}
+            Path(roomy, "written").write_text(str(len(written)))
+            os.kill(os.getpid(), 9)
+        os.waitpid(filling, 0)
+        written = [b"%06d" % number for number in range(int(Path(roomy, "written").read_text()))]
         copy = Path(roomy) / "store"
         shutil.copytree(path / "store", copy)
         again = RocksStore.open(copy, free_bytes_min=0)
         print(len(written) > 100, all(keys(again, t) == written for t in (Table.NAMES, Table.HISTORY)))
         again.close()
-    store.abandon()
     """
     assert run(script, tmp_path, *small_disk) == "True True"
 
@@ -63,7 +72,7 @@ def test_a_write_that_a_full_disk_refuses_is_not_there_after_a_reopen(
 def test_writing_goes_on_by_itself_once_a_full_disk_has_room(
     tmp_path: Path, small_disk: tuple[str, ...]
 ) -> None:
-    script = f"""{FILL}
+    script = f"""{KEYS}{FILL}
     import subprocess, time
     subprocess.run(["mount", "-o", "remount,size=128m", str(path)], check=True)
     deadline = time.monotonic() + 30
@@ -87,7 +96,7 @@ def test_writing_goes_on_by_itself_once_a_full_disk_has_room(
 def test_a_full_disk_does_not_fail_the_close_of_a_synced_store(
     tmp_path: Path, small_disk: tuple[str, ...]
 ) -> None:
-    script = f"""{FILL}
+    script = f"""{KEYS}{FILL}
     store.close()
     print("closed")
     """
@@ -98,7 +107,7 @@ def test_a_full_disk_does_not_fail_the_close_of_a_synced_store(
 def test_a_store_whose_log_broke_refuses_to_write_and_reopens_in_the_same_process(
     tmp_path: Path, small_disk: tuple[str, ...]
 ) -> None:
-    script = f"""{FILL}
+    script = f"""{KEYS}{FILL}
     import subprocess
     from statehouse.errors import EngineError
     try:
