@@ -1,0 +1,235 @@
+"""What every call is answered with: an engine that is asked without blocking, threads for what is large, and
+words for what goes wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any, Final, NamedTuple, TypeVar
+
+import grpc
+
+from statehouse.errors import DeadlineExceededError, EngineError, StatehouseError
+from statehouse.protocol.deadlines import begun_too_late, dropped, out_of_time
+from statehouse.protocol.engine import Engine
+from statehouse.protocol.limits import KIB
+from statehouse.protocol.replies import Committed
+from statehouse.protocol.requests import Commit, Request
+from statehouse.rpc.serving.admission import Admission
+from statehouse.rpc.status import status_of, trailers, words
+
+log: Final = logging.getLogger("statehouse.rpc")
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+INLINE_BYTES_MAX: Final = 64 * KIB
+"""What is larger is turned into messages, or out of them, in a thread: ten milliseconds, as Struct."""
+
+PAGES_MAX: Final = 16
+"""How many pages are read, held and turned into messages at once, over all clients."""
+
+_CODING_THREADS: Final = 2
+_FAULTS: Final = (grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS)
+_TRACEPARENT: Final = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+class ReplyTooLargeError(Exception):
+    """The answer is larger than the client takes; the text says how to ask for less of it."""
+
+
+class Caller(NamedTuple):
+    """Who asks, if the call says so: a trace and a span, 32 and 16 hexadecimal digits."""
+
+    trace_id: str = ""
+    span_id: str = ""
+
+
+def caller_of(context: Any) -> Caller:
+    """Gives who asks, by the W3C ``traceparent`` of the call."""
+    for name, value in context.invocation_metadata() or ():
+        if name == "traceparent":
+            found = _TRACEPARENT.fullmatch(value) if isinstance(value, str) else None
+            if found is not None and found[1].strip("0") and found[2].strip("0"):
+                return Caller(found[1], found[2])
+    return Caller()
+
+
+class Answers:
+    """The engine of a server, and what goes with it; one for each server, in its event loop.
+
+    Args:
+        engine: What answers; not closed here.
+        admission: What counts the requests that wait.
+
+    Attributes:
+        engine: See above.
+        admission: See above.
+        pages: Whoever reads a page, or anything as large, holds one of these until the page has become bytes.
+    """
+
+    def __init__(self, engine: Engine, admission: Admission) -> None:
+        self.engine = engine
+        self.admission = admission
+        self.pages = asyncio.Semaphore(PAGES_MAX)
+        self._threads = ThreadPoolExecutor(_CODING_THREADS, thread_name_prefix="statehouse-coding")
+
+    async def ask(self, request: Request[R], *, timeout: float | None = None) -> R:
+        """Answers a request without blocking the loop.
+
+        When the caller is cancelled, the request is: a commit that is not being written yet is not applied.
+
+        Args:
+            request: What to answer.
+            timeout: Seconds to wait; None for as long as it takes. A commit has its own.
+
+        Raises:
+            DeadlineExceededError: There was no answer in time; nothing was applied.
+            OutcomeUnknownError: A commit was being written when its time was over.
+            StatehouseError: See the request's class.
+        """
+        if isinstance(request, Commit):
+            reply: Any = await self._commit(request)
+            return reply  # type: ignore[no-any-return]
+        future = self.engine.submit(request)
+        try:
+            await settled(future, timeout)
+        finally:
+            late = future.cancel()
+        if late or not future.done():
+            raise DeadlineExceededError(
+                f"there was no answer within {timeout or 0:g} s, the time of the call"
+            )
+        return future.result()
+
+    async def _commit(self, commit: Commit) -> Committed:
+        future = self.engine.submit(commit)
+        try:
+            await settled(future, commit.timeout_s)
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        if future.cancelled():
+            raise dropped(commit)
+        if future.cancel():
+            raise begun_too_late(commit)
+        if not future.done():
+            raise out_of_time(commit)
+        return future.result()
+
+    async def code(self, size_bytes: int, function: Callable[..., T], *arguments: Any) -> T:
+        """Turns something of about this size into messages, or out of them; in a thread if it is large."""
+        if size_bytes <= INLINE_BYTES_MAX:
+            return function(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    def close(self) -> None:
+        """Ends the threads; to be called when no call is running."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def settled(future: Future[Any], timeout: float | None = None) -> None:
+    """Waits until a future of the engine is done, or the time is over; cancels and raises nothing of it."""
+    if future.done():
+        return
+    loop = asyncio.get_running_loop()
+    waiter = loop.create_future()
+
+    def wake(_: object) -> None:
+        # The loop may have been closed while a commit that nobody waits for was being written.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_set, waiter)
+
+    timer = None if timeout is None else loop.call_later(timeout, _set, waiter)
+    future.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+def _set(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+Answer = Callable[[bytes, Any], Awaitable[bytes]]
+
+
+def guarded(rpc: str, answer: Answer) -> Answer:
+    """Gives the handler of a unary call: it tells errors as the contract says, and logs.
+
+    Args:
+        rpc: The name of the call.
+        answer: Gives the bytes of the reply, for those of the request and the call's context.
+    """
+
+    async def call(data: bytes, context: Any) -> bytes:
+        try:
+            if log.isEnabledFor(logging.DEBUG):
+                with logged(rpc, context):
+                    return await answer(data, context)
+            return await answer(data, context)
+        except (StatehouseError, ReplyTooLargeError) as error:
+            refusal: Exception = error
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client is answered and the server goes on
+            refusal = defect(rpc, error)
+        await refuse(rpc, context, refusal)
+        raise AssertionError("abort returned")
+
+    return call
+
+
+@contextmanager
+def logged(rpc: str, context: Any) -> Iterator[None]:
+    """Says in the log, for debugging, when a call begins, and how it ends."""
+    log.debug("%s begins", rpc, extra=facts(context, rpc=rpc))
+    began = time.monotonic()
+    code = "OK"
+    try:
+        yield
+    except StatehouseError as error:
+        code = status_of(error).name
+        raise
+    except ReplyTooLargeError:
+        code = "RESOURCE_EXHAUSTED"
+        raise
+    except asyncio.CancelledError:
+        code = "CANCELLED"
+        raise
+    except Exception:
+        code = "INTERNAL"
+        raise
+    finally:
+        duration_ms = round((time.monotonic() - began) * 1000, 3)
+        more = facts(context, rpc=rpc, code=code, duration_ms=duration_ms)
+        log.debug("%s ends: %s", rpc, code, extra=more)
+
+
+def defect(rpc: str, error: BaseException) -> EngineError:
+    """Logs an exception that nobody foresaw, and gives what the client is told of it."""
+    log.error("%s failed", rpc, exc_info=error, extra={"rpc": rpc})
+    return EngineError(f"the daemon failed to answer {rpc}; its log says why")
+
+
+async def refuse(rpc: str, context: Any, error: Exception) -> None:
+    """Ends a call with an error; never returns."""
+    if not isinstance(error, StatehouseError):
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        return
+    status = status_of(error)
+    if status in _FAULTS:
+        log.error("%s: %s", rpc, error, extra=facts(context, rpc=rpc, code=status.name))
+    await context.abort(status, words(error), trailers(error))
+
+
+def facts(context: Any, **more: Any) -> dict[str, Any]:
+    """What a line of the log says besides: who asks, and what is given."""
+    return {**more, "peer": context.peer(), "trace_id": caller_of(context).trace_id}

@@ -1,0 +1,141 @@
+"""The calls that answer one request of the engine each, by the table of `statehouse.rpc.methods`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from statehouse._generated import statehouse_pb2 as pb
+from statehouse.errors import ErasedError
+from statehouse.protocol.replies import Entry, EventPage, Page, Read
+from statehouse.protocol.requests import Commit, Get, GetAtVersion, Replay, Request
+from statehouse.rpc.methods import METHODS, Method, parse
+from statehouse.rpc.serving.answers import INLINE_BYTES_MAX, Answer, Answers, ReplyTooLargeError, guarded
+from statehouse.rpc.serving.pipeline import is_quick
+from statehouse.rpc.sizes import MESSAGE_BYTES_MAX
+
+_ROW_BYTES: Final = 64
+"""What a row costs to turn into a message, besides its value, as if it were so many bytes."""
+
+
+def calls(answers: Answers) -> Mapping[str, Answer]:
+    """Gives the handlers of these calls, by the names of the calls."""
+    return {method.call: guarded(method.call, answer_to(method, answers)) for method in METHODS}
+
+
+def answer_to(method: Method, answers: Answers) -> Answer:
+    """Gives what answers one method: at once what is quick, and else by way of the engine's threads."""
+    asked, decode, encode_reply = method.asked, method.decode, method.encode_reply
+    execute = answers.engine.execute
+
+    async def answer(data: bytes, context: Any) -> bytes:
+        if len(data) <= INLINE_BYTES_MAX:
+            message = parse(asked, data)
+            request = decode(message)
+            if is_quick(request):
+                try:
+                    reply = execute(request)
+                except ErasedError as error:
+                    reply = erased(message, request, error)
+                if weight(reply) <= INLINE_BYTES_MAX:
+                    return encode_reply(message, request, reply).SerializeToString()
+                # Read it again when its turn to be held has come.
+                del reply
+        return await slow(data, context)
+
+    async def slow(data: bytes, context: Any) -> bytes:
+        size = len(data)
+        admission = answers.admission
+        admission.enter(size)
+        try:
+            message, request = await answers.code(size, decoded, data)
+            if isinstance(request, Commit):
+                return encode_reply(message, request, await answers.ask(request)).SerializeToString()
+            if isinstance(request, Replay) and request.wait_s:
+                await something(answers, request, timeout=context.time_remaining())
+                request = replace(request, wait_s=0.0)
+            async with answers.pages:
+                reply = await read(answers, message, request, timeout=context.time_remaining())
+                return await answers.code(weight(reply), encoded, method, message, request, reply)
+        finally:
+            admission.leave(size)
+
+    def decoded(data: bytes) -> tuple[Message, Request[Any]]:
+        message = parse(asked, data)
+        return message, decode(message)
+
+    return answer
+
+
+async def something(answers: Answers, request: Replay, *, timeout: float | None = None) -> EventPage:
+    """Waits until a replay has an event, or its time is over; only that page is empty whose wait was in vain.
+
+    What many wait for at once, they read one after another: a page that each holds would be a page for each.
+    """
+    return await answers.ask(replace(request, limit=1, payloads=False), timeout=timeout)
+
+
+async def read(answers: Answers, message: Any, request: Request[Any], *, timeout: float | None) -> Any:
+    """Reads what was asked for, and says of an erased value what the form of the answer can say."""
+    try:
+        return await answers.ask(request, timeout=timeout)
+    except ErasedError as error:
+        return erased(message, request, error)
+
+
+def encoded(method: Method, message: Any, request: Request[Any], reply: Any) -> bytes:
+    """The bytes of a reply.
+
+    Raises:
+        ReplyTooLargeError: No message can hold them.
+    """
+    answer = method.encode_reply(message, request, reply)
+    size = answer.ByteSize()
+    if size > MESSAGE_BYTES_MAX:
+        raise too_large(
+            size, MESSAGE_BYTES_MAX, "ask for VALUES_AS_PAYLOAD, or for a smaller page: set `limit`"
+        )
+    return answer.SerializeToString()
+
+
+def too_large(size: int, size_max: int, advice: str) -> ReplyTooLargeError:
+    """The refusal of an answer; its words are those of gRPC where a client refuses one."""
+    return ReplyTooLargeError(f"the answer is larger than max ({size} vs. {size_max} bytes): {advice}")
+
+
+def erased(message: Any, request: Request[Any], error: ErasedError) -> Read:
+    """What is read where a value was erased, for a client that reads Structs and is to see so (WIRE.md).
+
+    Raises:
+        ErasedError: Others are told by the error.
+    """
+    if not isinstance(request, Get | GetAtVersion) or message.values == pb.VALUES_AS_PAYLOAD:
+        raise error
+    found = error.details
+    if not {"version", "commit_ts", "read_ts"} <= found.keys():
+        raise error
+    entry = Entry(request.key, None, found["version"], found["commit_ts"], "erased")
+    return Read(entry, found["read_ts"])
+
+
+def weight(reply: Any) -> int:
+    """About how much it costs to turn a reply into a message, in bytes of values."""
+    match reply:
+        case Read():
+            return 0 if reply.entry.payload is None else len(reply.entry.payload.data)
+        case Page():
+            return _ROW_BYTES * len(reply.entries) + sum(
+                [len(entry.payload.data) for entry in reply.entries if entry.payload is not None]
+            )
+        case EventPage():
+            return sum(
+                [
+                    _ROW_BYTES + (0 if operation.payload is None else len(operation.payload.data))
+                    for event in reply.events
+                    for operation in event.operations
+                ]
+            )
+    return 0

@@ -1,0 +1,37 @@
+"""A client that is not ours: built on the stubs that protoc makes, as clients of the v1 protocol have always been."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.struct_pb2 import Struct
+
+from statehouse._generated import statehouse_pb2 as pb
+from statehouse._generated.statehouse_pb2_grpc import StatehouseServiceStub
+
+Channel = grpc.Channel
+
+
+@contextmanager
+def connected(address: str, **options: Any) -> Iterator[StatehouseServiceStub]:
+    """A client with a connection of its own."""
+    settings = [("grpc.use_local_subchannel_pool", 1), *options.items()]
+    with grpc.insecure_channel(address, options=settings) as channel:
+        yield StatehouseServiceStub(channel)
+
+
+def struct(value: dict[str, Any]) -> Struct:
+    """A value as this client writes it."""
+    message = Struct()
+    message.update(value)
+    return message
+
+
+def put(stub: StatehouseServiceStub, key: str, value: dict[str, Any], *, agent: str = "a") -> int:
+    """A whole transaction, as this client makes one; gives its commit_ts."""
+    txn_id = stub.BeginTransaction(pb.BeginTransactionRequest()).txn_id
+    stub.Write(pb.WriteRequest(txn_id=txn_id, agent_id=agent, key=key, value=struct(value)))
+    return int(stub.Commit(pb.CommitRequest(txn_id=txn_id)).commit_ts)
