@@ -12,8 +12,9 @@ from typing import Any, Final, TypeVar
 from statehouse.client.connection import Connected, Connection, connection_of
 from statehouse.client.pages import Pages
 from statehouse.client.streams import AsyncStream
+from statehouse.client.waits import Waits
 from statehouse.errors import EngineError
-from statehouse.protocol.deadlines import begun_too_late, dropped, out_of_time
+from statehouse.protocol.deadlines import begun_too_late, dropped, out_of_time, unanswered
 from statehouse.protocol.engine import Engine, Flow
 from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import (
@@ -24,6 +25,7 @@ from statehouse.protocol.requests import (
     Health,
     LocateTime,
     LookupTxn,
+    Replay,
     Request,
     Version,
 )
@@ -80,19 +82,32 @@ async def close(connection: Connection) -> None:
 
 async def _answer(connection: Connection, asked: Request[Any] | Future[Any]) -> Any:
     if isinstance(asked, Future):
-        await _settled(asked)
+        await _waits(connection).settle(asked, None)
         return asked.result()
     if isinstance(asked, Commit):
         return await _commit(connection, asked)
-    if connection.local and _is_point_read(asked):
+    local = connection.local
+    if local and _is_point_read(asked):
         return connection.engine.execute(asked)
     future = connection.engine.submit(asked)
+    waits = _waits(connection)
     try:
-        await _settled(future, connection=connection)
-    finally:
+        if isinstance(asked, Replay) and asked.wait_s:
+            await waits.follow(future, None if local else asked.wait_s + connection.timeout)
+        else:
+            await waits.read(future)
+    except BaseException:
         future.cancel()
+        raise
+    return _result(connection, asked, future)
+
+
+def _result(connection: Connection, asked: Request[Any], future: Future[Any]) -> Any:
     if connection.closed:
+        future.cancel()
         connection.check_open()
+    if not future.done() and (future.cancel() or not future.done()):
+        raise unanswered(asked, connection.timeout)
     return future.result()
 
 
@@ -105,12 +120,14 @@ def _is_point_read(request: Request[Any]) -> bool:
 async def _commit(connection: Connection, commit: Commit) -> Committed:
     future = connection.engine.submit(commit)
     try:
-        await _settled(future, timeout=commit.timeout_s)
+        await _waits(connection).settle(future, commit.timeout_s)
     except BaseException:
         future.cancel()
         raise
-    if future.cancelled():
-        raise dropped(commit)
+    if future.done():
+        if future.cancelled():
+            raise dropped(commit)
+        return future.result()
     if future.cancel():
         raise begun_too_late(commit)
     if not future.done():
@@ -118,35 +135,16 @@ async def _commit(connection: Connection, commit: Commit) -> Committed:
     return future.result()
 
 
-async def _settled(
-    future: Future[Any], *, timeout: float | None = None, connection: Connection | None = None
-) -> None:
-    """Waits until the future is done, the time is over or the connection is closed; cancels nothing."""
-    if future.done():
-        return
+def _waits(connection: Connection) -> Waits:
+    """What the running loop waits for over a connection."""
     loop = asyncio.get_running_loop()
-    waiter = loop.create_future()
-
-    def wake(_: object = None) -> None:
-        try:
-            loop.call_soon_threadsafe(_set, waiter)
-        except RuntimeError:
-            # The loop was closed while a commit of one of its cancelled tasks was being written.
-            return
-
-    timer = None if timeout is None else loop.call_later(timeout, _set, waiter)
-    future.add_done_callback(wake)
-    if connection is not None:
-        connection.when_closed(wake)
-    try:
-        await waiter
-    finally:
-        if timer is not None:
-            timer.cancel()
-        if connection is not None:
-            connection.forget(wake)
-
-
-def _set(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+    waits: Waits | None = connection.loops.get(loop)
+    if waits is not None:
+        return waits
+    # Programs that run a loop for each thing they do must not leave one behind for each.
+    for ended in [each for each in connection.loops.copy() if each.is_closed()]:
+        if (gone := connection.loops.pop(ended, None)) is not None:
+            connection.forget(gone.close)
+    waits = connection.loops[loop] = Waits(loop, None if connection.local else connection.timeout)
+    connection.when_closed(waits.close)
+    return waits

@@ -8,12 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from statehouse.client.connection import Connected, Connection, connection_of
 from statehouse.client.pages import Pages
 from statehouse.client.streams import Stream
 from statehouse.errors import EngineError
+from statehouse.protocol.deadlines import unanswered
 from statehouse.protocol.engine import Engine, Flow
 from statehouse.protocol.replies import EventPage
 from statehouse.protocol.requests import Replay, Request
@@ -72,18 +74,25 @@ def _answer(connection: Connection, asked: Request[Any] | Future[Any]) -> Any:
 
 def _follow(connection: Connection, request: Replay) -> EventPage:
     future = connection.engine.submit(request)
-    changed = threading.Event()
+    # A bare lock: Ctrl-C can leave the one in an Event locked for ever, and with it the thread that sets it.
+    changed = threading.Lock()
+    changed.acquire()
 
     def wake(_: object = None) -> None:
-        changed.set()
+        # Twice, if the reply comes while the handle is closed.
+        with suppress(RuntimeError):
+            changed.release()
 
     future.add_done_callback(wake)
     connection.when_closed(wake)
     try:
-        changed.wait()
+        # What is remote may never answer; see `Connection.local`.
+        changed.acquire(timeout=-1 if connection.local else request.wait_s + connection.timeout)
     finally:
         connection.forget(wake)
-        future.cancel()
+        unanswered_yet = future.cancel() or not future.done()
     if connection.closed:
         connection.check_open()
+    if unanswered_yet:
+        raise unanswered(request, connection.timeout)
     return future.result()

@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Final, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
 from statehouse.client.arguments import check_timeout
 from statehouse.errors import EngineError, ForkedProcessError, InvalidArgumentError
@@ -21,6 +21,11 @@ from statehouse.protocol.engine import Engine, Flow
 from statehouse.protocol.limits import DEFAULT_LIMITS, Limits
 from statehouse.protocol.replies import StoreStatus
 from statehouse.protocol.requests import Request, Status
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from statehouse.client.waits import Waits
 
 R = TypeVar("R")
 
@@ -89,7 +94,8 @@ class Connection:
         timeout: How long, in seconds, a transaction and a single call may take.
         seen: What is known of the store; None for nothing yet.
         release: Called once when the connection is closed.
-        local: Whether a point read is answered in this process, fast enough to block an event loop for.
+        local: Whether requests are answered in this process, whatever happens, and point reads fast enough to
+            block an event loop for. Others are waited for no longer than their timeout.
         limits: What the engine holds its callers to.
         monotonic: The clock of timeouts, in seconds.
 
@@ -117,6 +123,7 @@ class Connection:
         self.limits = limits
         self.monotonic = monotonic
         self.closed = False
+        self.loops: dict[AbstractEventLoop, Waits] = {}
         self._watchers: set[Callable[[], object]] = set()
         self._release = release
         self._lock = threading.Lock()

@@ -1,6 +1,7 @@
-"""The embedded engines of this process: handles on one directory (or memory:NAME) share one.
+"""The engines of this process: handles on one directory (or memory:NAME, or daemon) share one.
 
-* I1. A directory has at most one engine in a process; it is closed when its last lease ends.
+* I1. A directory has at most one engine in a process; it is closed when its last lease ends. Handles on one
+  daemon that wait equally long for it to be there share one connection likewise.
 * I2. Opening and closing one home is done under that home's lock: a second opener waits, and then shares
   the engine or opens a new one, never sees a half of either.
 * I3. A lease that the garbage collector ends is closed by a thread of ours: the collector may run in any
@@ -9,6 +10,8 @@
   never closed: closing it can destroy the parent's data.
 * I5. A child of a process that had a directory open cannot open any: RocksDB's threads were not forked, and
   its first flush would wait for them for ever.
+* I6. What was heard of a store is a home's where the store cannot change under it, and each handle's own at a
+  daemon's address: when the daemon comes back with another store, a handle that is opened then must work.
 """
 
 from __future__ import annotations
@@ -22,18 +25,18 @@ import weakref
 from contextlib import ExitStack
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from statehouse.client.connection import Connection, Seen, live_connections
 from statehouse.client.url import Address
 from statehouse.errors import (
-    ConnectionError,
     DirectoryLockedError,
     EngineError,
     ForkedProcessError,
     InvalidArgumentError,
 )
 from statehouse.protocol.engine import Engine
+from statehouse.protocol.limits import DEFAULT_LIMITS, check_seconds
 from statehouse.protocol.requests import Status
 
 if TYPE_CHECKING:
@@ -43,10 +46,13 @@ if TYPE_CHECKING:
 
 Durability = Literal["sync", "none"]
 
-_REMOTE: Final = (
-    "cannot reach {url}: the daemon comes with the next release of Statehouse. "
-    'Open a directory in this process instead: Statehouse("file:./agent-data"), or "memory:" for a try'
-)
+CONNECT_TIMEOUT_S: Final = 5.0
+
+_DAEMONS_OWN: Final = {
+    "durability": "the daemon has a durability for all its clients: statehoused --durability {value}",
+    "read_only": "what is read only is a directory that another process has open, file:./directory",
+    "accept_data_loss": "the daemon has to be started so: statehoused --accept-data-loss",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +63,20 @@ class Options:
         durability: ``sync`` (G2, the default on disk) or ``none``.
         read_only: Read a directory that another process holds, without writing to it.
         accept_data_loss: Open although commits that were acknowledged are missing.
+        connect_timeout: Seconds a call waits for a daemon that is not there; None for 5. What is in this
+            process is there.
     """
 
     durability: Durability | None = None
     read_only: bool | None = None
     accept_data_loss: bool = False
+    connect_timeout: float | None = None
 
 
 class _Home:
     """One engine and how many leases it has."""
 
-    def __init__(self, key: tuple[str, str], url: str) -> None:
+    def __init__(self, key: tuple[str, ...], url: str) -> None:
         self.key = key
         self.url = url
         self.lock = threading.Lock()
@@ -107,7 +116,7 @@ class _Registry:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.homes: dict[tuple[str, str], _Home] = {}
+        self.homes: dict[tuple[str, ...], _Home] = {}
         self.dropped: SimpleQueue[Lease] = SimpleQueue()
         self.closer: threading.Thread | None = None
         self.loaded_rocksdb = False
@@ -122,21 +131,29 @@ _private_names = itertools.count(1)
 def connect(address: Address, options: Options, *, timeout: float) -> Connection:
     """Opens a home, or shares the one that is open, and gives a connection to it.
 
+    A daemon is not asked anything yet.
+
     Raises:
-        InvalidArgumentError: The options contradict those it is open with, or are none.
-        ConnectionError: The address is a daemon's.
+        InvalidArgumentError: The options contradict those it is open with, are a daemon's own, or are none.
         NotFoundError: To be read only, and there is no store.
         DirectoryLockedError: Another process has the directory.
         FormatVersionError: It was written by a newer Statehouse.
         CorruptionError: What is on disk is not what was written.
     """
     _check_options(options)
-    if address.kind == "remote":
-        raise ConnectionError(_REMOTE.format(url=address.url), url=address.url)
+    remote = address.kind == "remote"
+    if remote:
+        _refuse_daemons_own(address, options)
     lease = _lease(address, options)
     try:
+        engine: Any = lease.engine
         connection = Connection(
-            lease.engine, url=address.url, timeout=timeout, seen=lease.seen, release=lease.release
+            engine.with_timeout(timeout) if remote else engine,
+            url=address.url,
+            timeout=timeout,
+            seen=None if remote else lease.seen,  # I6
+            release=lease.release,
+            local=not remote,
         )
     except BaseException:
         lease.release()
@@ -152,11 +169,26 @@ def _check_options(options: Options) -> None:
     for name in ("read_only", "accept_data_loss"):
         if getattr(options, name) not in (None, True, False):
             raise InvalidArgumentError(f"{name} must be True or False: {getattr(options, name)!r:.80}")
+    if options.connect_timeout is not None:
+        limits = DEFAULT_LIMITS
+        check_seconds("connect_timeout", options.connect_timeout, limits.timeout_s_min, limits.timeout_s_max)
+
+
+def _refuse_daemons_own(address: Address, options: Options) -> None:
+    for name, advice in _DAEMONS_OWN.items():
+        value = getattr(options, name)
+        if value is not None and (value or name == "read_only"):
+            raise InvalidArgumentError(
+                f"{address.url} is a daemon, for which {name}={value!r} cannot be said here: "
+                f"{advice.format(value=value)}. Leave {name} out"
+            )
 
 
 def _lease(address: Address, options: Options) -> Lease:
     # A private memory gets a name that no URL can spell.
-    key = (address.kind, address.where or f"/{next(_private_names)}")
+    key: tuple[str, ...] = (address.kind, address.where or f"/{next(_private_names)}")
+    if address.kind == "remote":
+        key = (*key, str(_connect_timeout(options)))
     while True:
         registry = _registry
         with registry.lock:
@@ -198,7 +230,15 @@ def _durability(address: Address, options: Options) -> Durability:
     return options.durability or ("sync" if address.kind == "file" else "none")
 
 
+def _connect_timeout(options: Options) -> float:
+    return CONNECT_TIMEOUT_S if options.connect_timeout is None else float(options.connect_timeout)
+
+
 def _open(address: Address, options: Options, seen: Seen) -> Engine:
+    if address.kind == "remote":
+        from statehouse.rpc.calling import RemoteEngine  # noqa: PLC0415 - loads gRPC, 20 MB of it
+
+        return RemoteEngine(address.where, connect_timeout=_connect_timeout(options))
     from statehouse.engine import open_engine  # noqa: PLC0415 - `import statehouse` must not load an engine
 
     engine = open_engine(

@@ -7,7 +7,7 @@
     memory:                  embedded, private to the handle
     memory:NAME              embedded, shared by all handles of this process that say NAME
     host:port                a daemon; statehouse://host:port is the same
-    unix:/path               a daemon's socket
+    unix:/path               a daemon's socket; unix:///absolute/path and unix:./relative/path too
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ DEFAULT_URL: Final = "localhost:50051"
 URL_VARIABLE: Final = "STATEHOUSE_URL"
 
 _HOST_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_SOCKET_BYTES_MAX: Final = 107
 _HOST: Final = re.compile(r"\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+")
 
 _FORMS: Final = (
     "use file:./directory (embedded, on disk), memory: or memory:NAME (embedded, in memory), "
-    "or host:port (a daemon)"
+    "or host:port or unix:/path (a daemon)"
 )
 
 
@@ -107,9 +108,29 @@ def _memory(url: str) -> Address:
     return Address("memory", name, url)
 
 
+def _socket(url: str) -> Address:
+    path = url.removeprefix("unix:")
+    if path.startswith("//"):
+        if not path.startswith("///"):
+            raise InvalidArgumentError(f"{url!r:.200} names a host; a socket of this machine is unix:/path")
+        path = path[2:]
+    if not path or path.endswith("/") or "\0" in path:
+        raise InvalidArgumentError(f"{url!r:.200} names no socket; write unix:/path")
+    where = os.path.abspath(path)  # noqa: PTH100 - pathlib is a third of what `import statehouse` takes
+    try:
+        size = len(where.encode())
+    except UnicodeError as error:
+        raise InvalidArgumentError(f"{url!a:.200} cannot be said in UTF-8: {error}") from None
+    if size > _SOCKET_BYTES_MAX:
+        raise InvalidArgumentError(
+            f"the path of a socket has at most {_SOCKET_BYTES_MAX} bytes: {where!r:.200} has {size}"
+        )
+    return Address("remote", f"unix:{where}", url)
+
+
 def _remote(url: str) -> Address:
-    if url.startswith("unix:") and len(url) > len("unix:"):
-        return Address("remote", url, url)
+    if url.startswith("unix:"):
+        return _socket(url)
     where = url.removeprefix("statehouse://").removesuffix("/") if url.startswith("statehouse://") else url
     found = _HOST_PORT.fullmatch(where)
     if found and 0 < int(found.group(2)) < 65536:

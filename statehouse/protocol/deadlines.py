@@ -1,9 +1,11 @@
-"""What is said of a commit that was not answered in time, by the engine and by those who wait for it."""
+"""What is said of what was not answered in time, by the engine and by those who wait for it."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from statehouse.errors import DeadlineExceededError, EngineError, OutcomeUnknownError
-from statehouse.protocol.requests import Commit
+from statehouse.protocol.requests import Commit, Request
 
 
 def begun_too_late(commit: Commit) -> DeadlineExceededError:
@@ -30,4 +32,12 @@ def dropped(commit: Commit) -> EngineError:
         f"the store was closed before the commit of transaction {commit.txn_id} was begun; "
         "nothing was applied",
         txn_id=commit.txn_id,
+    )
+
+
+def unanswered(request: Request[Any], timeout: float) -> DeadlineExceededError:
+    """A read was not answered by whoever is not in this process."""
+    return DeadlineExceededError(
+        f"{type(request).__name__} was not answered within {timeout:g} s; the daemon may be overloaded or "
+        "far away: ask again, or give the handle a longer timeout="
     )

@@ -42,8 +42,9 @@ class StatehouseAsync:
     """A handle on a store, for asyncio.
 
     Safe to use from any number of threads and event loops at once. Opening an embedded home takes as long as
-    its recovery: where an event loop runs already, open it in a thread. A handle that is dropped without
-    `close` is closed when it is collected, or at exit.
+    its recovery: where an event loop runs already, open it in a thread. A daemon is connected to by the first
+    call; any may find it gone (ConnectionError) or late (DeadlineExceededError). A handle that is dropped
+    without `close` is closed when it is collected, or at exit.
 
     Example:
         >>> async def main():
@@ -65,10 +66,12 @@ class StatehouseAsync:
             may lose the newest commits. Handles on one directory in one process share one durability.
         read_only: Read a directory although another process has it, and never write.
         accept_data_loss: Open a directory although commits that were acknowledged are missing from it.
+        connect_timeout: Seconds a call waits for a daemon that is not there, before it raises
+            ConnectionError; None for 5. What is embedded is always there.
 
     Raises:
-        InvalidArgumentError: A malformed argument, or one that contradicts another handle's in this process.
-        ConnectionError: There is no daemon at the URL.
+        InvalidArgumentError: A malformed argument, or one that contradicts another handle's in this process;
+            `durability`, `read_only` or `accept_data_loss` for a daemon, whose own settings they are.
         NotFoundError: `read_only`, and there is no store.
         DirectoryLockedError: Another process has the directory.
         FormatVersionError: The directory was written by a newer Statehouse.
@@ -87,22 +90,31 @@ class StatehouseAsync:
         durability: Durability | None = None,
         read_only: bool | None = None,
         accept_data_loss: bool = False,
+        connect_timeout: float | None = None,
     ) -> None:
         check_namespace(namespace)
-        options = Options(durability, read_only, accept_data_loss)
+        options = Options(durability, read_only, accept_data_loss, connect_timeout)
         self.connection = homes.connect(parse(url), options, timeout=timeout)
         self.namespace = namespace
 
     @classmethod
     def from_engine(
-        cls, engine: Engine, *, namespace: str = DEFAULT_NAMESPACE, timeout: float = 30.0
+        cls,
+        engine: Engine,
+        *,
+        namespace: str = DEFAULT_NAMESPACE,
+        timeout: float = 30.0,
+        local: bool = True,
     ) -> StatehouseAsync:
         """Gives a handle on an engine of the caller's; closing the handle leaves the engine open.
+
+        `local` is whether it answers in this process, whatever happens, and point reads fast enough to block
+        an event loop for. What another does not answer within the timeout is given up.
 
         Raises:
             InvalidArgumentError: A malformed namespace or timeout.
         """
-        return cls.from_connection(Connection(engine, timeout=timeout), namespace=namespace)
+        return cls.from_connection(Connection(engine, timeout=timeout, local=local), namespace=namespace)
 
     @classmethod
     def from_connection(
