@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 import grpc
 
@@ -21,7 +22,7 @@ _REPLY_BYTES_MAX: Final = 64 * MIB
 def open_channel(target: str) -> grpc.Channel:
     """Gives a channel; nothing is connected yet."""
     return grpc.insecure_channel(
-        target,
+        _uri(target),
         options=(
             ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
             ("grpc.max_receive_message_length", _REPLY_BYTES_MAX),
@@ -37,6 +38,12 @@ def open_channel(target: str) -> grpc.Channel:
             ("grpc.use_local_subchannel_pool", 1),
         ),
     )
+
+
+def _uri(target: str) -> str:
+    """What gRPC calls a target: it reads URIs, and would take a host named ``dns`` for the scheme of one."""
+    path = target.removeprefix("unix:")
+    return f"dns:///{quote(target, safe='[]:')}" if path == target else f"unix:{quote(path)}"
 
 
 def not_there(target: str, connect_timeout: float, error: grpc.RpcError) -> StatehouseError:
