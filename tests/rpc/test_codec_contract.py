@@ -1,4 +1,4 @@
-"""The contract of the engine, with requests, replies and errors as bytes between: nothing is lost on the way."""
+"""The contract of the engine, with all that is asked and answered as bytes: nothing is lost on the way."""
 
 from __future__ import annotations
 

@@ -83,7 +83,11 @@ class Answer(Future[Any]):
 
     def cancel(self) -> bool:
         """Cancels the request, if that is still possible."""
-        return self._waiting.cancel() and super().cancel()
+        if not (self._waiting.cancel() and super().cancel()):
+            return False
+        # Tells those who wait for several futures.
+        self.set_running_or_notify_cancel()
+        return True
 
     def _answer(self, done: Future[Any]) -> None:
         if done.cancelled():
