@@ -7,7 +7,7 @@ over these and the request's own arguments tells a cursor of another request, or
 from __future__ import annotations
 
 import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from hashlib import blake2b
 from struct import Struct
 from typing import Final
@@ -47,7 +47,8 @@ def unpack_cursor(state: State, scope: str, cursor: str) -> tuple[int, bytes]:
     if not isinstance(cursor, str):
         raise wrong
     try:
-        data = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        # Strictly: by default Python leaves out whatever is no base64.
+        data = b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise wrong from None
     body = data[_CHECKSUM_BYTES:]
