@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,9 +17,11 @@ from statehouse.engine import open_engine as open_local
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.limits import DEFAULT_LIMITS, Limits
 from statehouse.protocol.requests import Request
+from statehouse.rpc.calling import RemoteEngine
 from statehouse.storage import Store
 from statehouse.storage.memory import MemoryStore
 from statehouse.storage.rocksdb import RocksStore
+from statehouse.testing.daemon import serving
 from statehouse.testing.reference import ReferenceEngine
 
 if TYPE_CHECKING:
@@ -109,6 +112,27 @@ def rocks_store(path: Path) -> Open:
     return opened
 
 
+def over_the_wire(wires: ExitStack, *, pipelined: bool) -> Open:
+    """A store in memory that engines can be opened on, each behind a daemon of its own."""
+    store = KeptStore()
+    behind: list[ExitStack] = []
+
+    def opened(limits: Limits, clock: Clock | None) -> Engine:
+        # To open it again is to start the daemon again.
+        for daemon in behind:
+            daemon.close()
+        daemon = wires.enter_context(ExitStack())
+        behind[:] = [daemon]
+        local = open_local(store, limits=limits, clock=clock)
+        daemon.callback(local.close)
+        url = daemon.enter_context(serving(local))
+        remote = RemoteEngine(url, pipelined=pipelined)
+        daemon.callback(remote.close)
+        return remote
+
+    return opened
+
+
 @pytest.fixture
 def quick_path(tmp_path: Path) -> Iterator[Path]:
     """A directory in memory where the machine has one.
@@ -125,13 +149,17 @@ def quick_path(tmp_path: Path) -> Iterator[Path]:
         yield Path(path)
 
 
-@pytest.fixture(params=["reference", "memory", "memory, submitted", "rocksdb"])
+@pytest.fixture(params=["reference", "memory", "memory, submitted", "rocksdb", "pipeline", "unary"])
 def home(request: pytest.FixtureRequest, quick_path: Path) -> Iterator[Home]:
     """A place to open engines in."""
     paths = (quick_path / f"store-{number}" for number in range(1000))
 
+    wires = ExitStack()
+
     def fresh() -> Open:
         match request.param:
+            case "pipeline" | "unary":
+                return over_the_wire(wires, pipelined=request.param == "pipeline")
             case "reference":
                 return reference_store()
             case "memory":
@@ -145,6 +173,7 @@ def home(request: pytest.FixtureRequest, quick_path: Path) -> Iterator[Home]:
     opened = Home(fresh)
     yield opened
     opened.close()
+    wires.close()
 
 
 @pytest.fixture

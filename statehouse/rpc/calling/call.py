@@ -92,12 +92,19 @@ class Call(Future[Any]):
         """Gives the answer up; False when it is there, or when this is a commit that was sent."""
         if self.done():
             return self.cancelled()
-        if isinstance(self.request, Commit) and not self._turn.acquire(blocking=False):
+        if not self._turn.acquire(blocking=False):
+            if not isinstance(self.request, Commit):
+                # Another thread cancels it at this moment.
+                return self.cancelled()
             # C1
             self.abandoned = True
             self._withdrawn(self)
             return False
         cancelled = super().cancel()
+        if cancelled:
+            # Whoever waits for several futures is only told now.
+            self.set_running_or_notify_cancel()
+            self._told.release()
         if self.sendings:
             self._withdrawn(self)
         return cancelled
