@@ -30,7 +30,7 @@ def command(args: Sequence[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.UsageError as error:
-        _complain(f"{error.format_message().rstrip('.')}   (more: statehoused --help)")
+        _complain(f"{error.format_message().rstrip('.')} (more: statehoused --help)")
         return Exit.USAGE
     except Refusal as refusal:
         _complain(str(refusal))

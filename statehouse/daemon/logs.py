@@ -195,7 +195,7 @@ def _say_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
     _log.error(
         "an error that nobody foresaw ended a thread",
         exc_info=(args.exc_type, args.exc_value, args.exc_traceback),
-        extra={"thread": args.thread.name if args.thread else "?"},
+        extra={"in_thread": args.thread.name if args.thread else "?"},
     )
 
 

@@ -40,7 +40,7 @@ from statehouse.protocol.requests import Status
 
 if TYPE_CHECKING:
     from statehouse.engine import LocalEngine
-    from statehouse.rpc.serving.server import Server
+    from statehouse.rpc.serving.server import ServerOptions
 
 __all__ = ["run"]
 
@@ -49,6 +49,7 @@ _log = logging.getLogger("statehouse.daemon")
 _STDOUT: Final = 1
 _FLUSH_S: Final = 1.0
 _LOOK_EVERY_S: Final = 1.0
+_PATIENCE_S: Final = 2.0
 
 
 def run(configuration: Configuration, warnings: Sequence[str] = ()) -> int:
@@ -123,15 +124,6 @@ class _Daemon:
         settings = self._settings
         began = time.monotonic()
         with Signals(lambda: self._lines.flush(_FLUSH_S)) as signals:
-            _log.info(
-                "statehoused starts",
-                extra={
-                    "version": __version__,
-                    "revision": git_sha(),
-                    "python": platform.python_version(),
-                    "pid": os.getpid(),
-                },
-            )
             listen = await asyncio.to_thread(_listen, settings)
             async with _engine(settings) as engine:
                 if signals.first is None:
@@ -143,7 +135,7 @@ class _Daemon:
         from statehouse.rpc.serving.server import Server
 
         settings = self._settings
-        server = Server(engine, settings.server_options())
+        server = Server(engine, _server_options(settings))
         for stale in remove_stale(listen):
             _log.info("removed a socket on which nobody listens", extra={"path": str(stale.path)})
         bound = await server.start([str(address) for address in listen])
@@ -151,7 +143,7 @@ class _Daemon:
             if isinstance(address, Unix):
                 address.path.chmod(0o600)
         self._say_ready(bound)
-        watching = asyncio.create_task(_watch(engine, server))
+        watching = asyncio.create_task(_watch(engine))
         try:
             await signals.wait()
         finally:
@@ -170,7 +162,16 @@ class _Daemon:
             _log.warning(
                 "--insecure: whoever can reach these addresses can read and write", extra={"on": bound}
             )
-        _log.info("ready", extra={"on": bound, "pid": os.getpid()})
+        _log.info(
+            "ready",
+            extra={
+                "on": bound,
+                "version": __version__,
+                "revision": git_sha(),
+                "python": platform.python_version(),
+                "pid": os.getpid(),
+            },
+        )
         self._out.put(f"statehoused {__version__} ready on {where} ({settings.home}, pid {os.getpid()})")
         notify(f"READY=1\nSTATUS=serving {settings.home} on {where}")
 
@@ -195,7 +196,13 @@ async def _engine(settings: Settings) -> AsyncIterator[LocalEngine]:
     if settings.accept_data_loss:
         _log.warning("--accept-data-loss is for one start: leave it out of the next one")
     began = time.monotonic()
-    engine = await asyncio.to_thread(_open, settings)
+    patience = asyncio.get_running_loop().call_later(
+        _PATIENCE_S, _log.info, "still opening the store: what was written last is read again from its log"
+    )
+    try:
+        engine = await asyncio.to_thread(_open, settings)
+    finally:
+        patience.cancel()
     try:
         status = await asyncio.wrap_future(engine.submit(Status()))
         _say_opened(settings, status, time.monotonic() - began)
@@ -226,6 +233,19 @@ def _open(settings: Settings) -> LocalEngine:
     )
 
 
+def _server_options(settings: Settings) -> ServerOptions:
+    from statehouse.rpc.serving.server import ServerOptions
+
+    return ServerOptions(
+        requests_max=settings.requests_max,
+        request_bytes_max=settings.request_bytes_max,
+        staged_count_max=settings.staged_transactions_max,
+        staged_bytes_max=settings.staged_bytes_max,
+        replays_max=settings.replays_max,
+        stall_s=settings.stall_s,
+    )
+
+
 def _say_opened(settings: Settings, status: StoreStatus, took_s: float) -> None:
     _log.info(
         "opened the store",
@@ -248,14 +268,13 @@ def _say_opened(settings: Settings, status: StoreStatus, took_s: float) -> None:
         _log.info("limits that are not the default ones", extra=changed)
 
 
-async def _watch(engine: LocalEngine, server: Server) -> None:
+async def _watch(engine: LocalEngine) -> None:
     """Says so when the engine stops writing (G8), which lasts until it is opened again."""
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
         status = await asyncio.wrap_future(engine.submit(Status()))
         if status.state == "refusing_writes":
             break
-    server.refuse_writes()
     _log.error(
         "the store takes no more writes, while reads are answered: restart statehoused to open it again",
         extra={"reason": status.reason},

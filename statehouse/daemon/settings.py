@@ -106,7 +106,7 @@ class Settings:
         default=None,
         metadata=_about(
             _STORE,
-            Bytes(0, 1024 * _GIB),
+            Bytes(0, 1024 * 1024 * _GIB),
             "Refuse writes when the disk has less free. Default: 256 MiB or 1 %, whichever is more.",
         ),
     )
@@ -160,15 +160,14 @@ class Settings:
             "Writes and deletes of a transaction.",
         ),
     )
-    transaction_timeout_ms: int = field(
-        default=30_000,
-        metadata=_about(
-            _LIMITS,
-            Whole(1, _HOUR_MS),
-            "How long a transaction that is begun over the wire lives, unless it says so itself.",
-        ),
+    requests_max: int = field(
+        default=10_000,
+        metadata=_about(_LOAD, Whole(1, 1_000_000), "Requests that are being answered at once."),
     )
-
+    request_bytes_max: int = field(
+        default=256 * MIB,
+        metadata=_about(_LOAD, Bytes(MIB, 64 * _GIB), "What those requests are in bytes, together."),
+    )
     staged_transactions_max: int = field(
         default=10_000,
         metadata=_about(
@@ -180,6 +179,12 @@ class Settings:
         metadata=_about(_LOAD, Bytes(MIB, 64 * _GIB), "What those have written, together."),
     )
     replays_max: int = field(default=1_000, metadata=_about(_LOAD, Whole(1, 100_000), "Replays at once."))
+    stall_s: float = field(
+        default=60.0,
+        metadata=_about(
+            _LOAD, Seconds(0.1, 3600.0), "A client that takes no replies for so long is cut off."
+        ),
+    )
 
     @property
     def home(self) -> str:

@@ -149,7 +149,7 @@ class RocksStore:
             if isinstance(error, StatehouseError) or not isinstance(error, Exception):
                 raise
             raise not_opened(directory, error) from error
-        _log.debug("opened RocksDB", extra={"path": str(directory.path), "created": create})
+        _log.debug("opened RocksDB", extra={"path": str(directory.path), "new": create})
         return store
 
     def __init__(

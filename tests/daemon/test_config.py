@@ -32,10 +32,12 @@ OTHERS: dict[str, tuple[str, str]] = {
     "value_bytes_max": ("1MiB", "1048576"),
     "transaction_bytes_max": ("2MiB", '"2 MiB"'),
     "transaction_operations_max": ("10", "10"),
-    "transaction_timeout_ms": ("1000", "1000"),
+    "requests_max": ("3", "3"),
+    "request_bytes_max": ("1MiB", "1048576"),
     "staged_transactions_max": ("5", "5"),
     "staged_bytes_max": ("1MiB", "1048576"),
     "replays_max": ("7", "7"),
+    "stall_s": ("0.5", "0.5"),
 }
 NO_LEVEL = (
     "'loud' is no log level; write one of debug, info, warning, error, and if need be AREA=LEVEL "
