@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from statehouse.protocol.limits import COMMIT_TS_MAX
@@ -56,6 +57,9 @@ from statehouse.protocol.requests import (
     Write,
 )
 from statehouse.protocol.values import BYTES, JSON, Payload
+
+some = settings(max_examples=settings().max_examples // 4)
+"""As many examples as are enough where sixteen methods each have a test."""
 
 words = st.text(st.characters(min_codepoint=0x20, exclude_categories=["Cs"]), max_size=8)
 names = st.text(st.characters(min_codepoint=0x20, exclude_categories=["Cs"]), min_size=1, max_size=8)

@@ -37,7 +37,7 @@ from statehouse.protocol.requests import (
 )
 from statehouse.protocol.values import BYTES, JSON, Payload
 from statehouse.rpc.methods import BY_FIELD, BY_REQUEST, METHODS, Method, parse
-from tests.rpc.spoken import asked, replies
+from tests.rpc.spoken import asked, replies, some
 
 KEY = RecordKey("default", "planner", "k")
 every_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.call)
@@ -71,12 +71,14 @@ class TestTheTable:
 
 class TestRoundTrip:
     @every_method
+    @some
     @given(data=st.data())
     def test_a_request_arrives_as_it_was_asked(self, method: Method, data: st.DataObject) -> None:
         request = data.draw(asked[method.request])
         assert method.decode(sent(method, request)) == request
 
     @every_method
+    @some
     @given(data=st.data())
     def test_a_reply_arrives_as_it_was_answered(self, method: Method, data: st.DataObject) -> None:
         request = data.draw(asked[method.request])

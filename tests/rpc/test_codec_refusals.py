@@ -40,7 +40,7 @@ from statehouse.protocol.values import JSON
 from statehouse.rpc.methods import BY_REQUEST, METHODS, Method, parse
 from statehouse.storage.memory import MemoryStore
 from tests.rpc.messages import messages
-from tests.rpc.spoken import asked
+from tests.rpc.spoken import asked, some
 
 KEY = RecordKey("default", "planner", "k")
 every_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.call)
@@ -167,6 +167,7 @@ class TestHostileMessages:
             method.decode(parse(method.asked, data))
 
     @every_method
+    @some
     @given(data=st.data())
     def test_a_message_that_was_cut_or_changed_is_refused_or_understood(
         self, method: Method, data: st.DataObject
@@ -179,6 +180,7 @@ class TestHostileMessages:
             method.decode(parse(method.asked, cut))
 
     @every_method
+    @some
     @given(data=st.data())
     def test_a_message_of_anything_is_answered_or_refused_by_an_error_of_ours(
         self, engine: Engine, method: Method, data: st.DataObject
@@ -192,6 +194,7 @@ class TestHostileMessages:
                 method.encode_reply(message, request, engine.execute(request)).SerializeToString()
 
     @every_method
+    @some
     @given(data=st.data())
     def test_an_answer_of_anything_is_a_reply_or_an_error_of_ours(
         self, method: Method, data: st.DataObject

@@ -39,7 +39,9 @@ names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 objects = st.dictionaries(
     names,
     st.recursive(
-        scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3)
+        scalars,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+        max_leaves=8,
     ),
     max_size=4,
 )

@@ -20,7 +20,6 @@ from __future__ import annotations
 import binascii
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -130,7 +129,6 @@ def _show(struct: Struct, payload: Payload) -> None:
         try:
             value = decode(payload)
             if isinstance(value, dict) and not (len(value) == 1 and value.keys() <= _MARKS):
-                struct.SetInParent()
                 _show_members(struct, value, _DEPTH_MAX - 1)
                 return
         # Not JSON, or JSON that a Struct would damage; ours are ValueErrors, as are those of Unicode.
@@ -141,33 +139,34 @@ def _show(struct: Struct, payload: Payload) -> None:
     shown["base64"].string_value = b64encode(payload.data).decode()
 
 
-def _show_members(struct: Struct, members: Mapping[str, Any], depth_left: int) -> None:
+def _show_members(struct: Struct, members: dict[str, Any], depth_left: int) -> None:
+    struct.SetInParent()
     fields = struct.fields
     for name, item in members.items():
         _show_item(fields[name], item, depth_left)
 
 
 def _show_item(value: Value, item: Any, depth_left: int) -> None:
-    match item:
-        case str():
-            value.string_value = item
-        case bool():
-            value.bool_value = item
-        case int() if -_INTEGER_MAX <= item <= _INTEGER_MAX:
-            value.number_value = item
-        case float() if math.isfinite(item):
-            value.number_value = item
-        case None:
-            value.null_value = NULL_VALUE
-        case dict() if depth_left:
-            value.struct_value.SetInParent()
-            _show_members(value.struct_value, item, depth_left - 1)
-        case list() if depth_left:
-            value.list_value.SetInParent()
-            for each in item:
-                _show_item(value.list_value.values.add(), each, depth_left - 1)
-        case _:
-            raise ValueError("a Struct would damage it")
+    # What the decoder gives is of just these types; a large value has a million of them.
+    kind = type(item)
+    if kind is str:
+        value.string_value = item
+    elif (kind is int and -_INTEGER_MAX <= item <= _INTEGER_MAX) or (kind is float and math.isfinite(item)):
+        value.number_value = item
+    elif kind is bool:
+        value.bool_value = item
+    elif item is None:
+        value.null_value = NULL_VALUE
+    elif kind is dict and depth_left:
+        _show_members(value.struct_value, item, depth_left - 1)
+    elif kind is list and depth_left:
+        shown = value.list_value
+        shown.SetInParent()
+        add = shown.values.add
+        for each in item:
+            _show_item(add(), each, depth_left - 1)
+    else:
+        raise ValueError("a Struct would damage it")
 
 
 def payload_of(struct: Struct) -> Payload:
@@ -210,22 +209,22 @@ def _members(struct: Struct, depth_left: int) -> dict[str, Any]:
 
 
 def _item(value: Value, depth_left: int) -> Any:
-    match value.WhichOneof("kind"):
-        case "string_value":
-            return value.string_value
-        case "number_value":
-            number = value.number_value
-            return int(number) if number.is_integer() and abs(number) <= _INTEGER_MAX else number
-        case "bool_value":
-            return value.bool_value
-        case "null_value":
-            return None
-        case None:
-            raise InvalidArgumentError("a Value in the Struct has no kind; say null_value for null")
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return value.string_value
+    if kind == "number_value":
+        number = value.number_value
+        return int(number) if number.is_integer() and abs(number) <= _INTEGER_MAX else number
+    if kind == "bool_value":
+        return value.bool_value
+    if kind == "null_value":
+        return None
+    if kind is None:
+        raise InvalidArgumentError("a Value in the Struct has no kind; say null_value for null")
     if not depth_left:
         raise LimitExceededError(
             f"the value is nested deeper than {_DEPTH_MAX} levels", limit=_DEPTH_MAX, actual=_DEPTH_MAX + 1
         )
-    if value.HasField("struct_value"):
+    if kind == "struct_value":
         return _members(value.struct_value, depth_left - 1)
     return [_item(each, depth_left - 1) for each in value.list_value.values]
