@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf.message import Message
 
 from statehouse._generated import statehouse_pb2 as pb
 from statehouse.errors import ErasedError
-from statehouse.protocol.replies import Entry, EventPage, Page, Read
+from statehouse.protocol.replies import Entry, EventPage, Read
 from statehouse.protocol.requests import Commit, Get, GetAtVersion, Replay, Request
 from statehouse.rpc.methods import METHODS, Method, parse
 from statehouse.rpc.serving.answers import INLINE_BYTES_MAX, Answer, Answers, ReplyTooLargeError, guarded
-from statehouse.rpc.serving.pipeline import is_quick
+from statehouse.rpc.serving.weights import is_quick, weight
 from statehouse.rpc.sizes import MESSAGE_BYTES_MAX
-
-_ROW_BYTES: Final = 64
-"""What a row costs to turn into a message, besides its value, as if it were so many bytes."""
 
 
 def calls(answers: Answers) -> Mapping[str, Answer]:
@@ -119,23 +116,3 @@ def erased(message: Any, request: Request[Any], error: ErasedError) -> Read:
         raise error
     entry = Entry(request.key, None, found["version"], found["commit_ts"], "erased")
     return Read(entry, found["read_ts"])
-
-
-def weight(reply: Any) -> int:
-    """About how much it costs to turn a reply into a message, in bytes of values."""
-    match reply:
-        case Read():
-            return 0 if reply.entry.payload is None else len(reply.entry.payload.data)
-        case Page():
-            return _ROW_BYTES * len(reply.entries) + sum(
-                [len(entry.payload.data) for entry in reply.entries if entry.payload is not None]
-            )
-        case EventPage():
-            return sum(
-                [
-                    _ROW_BYTES + (0 if operation.payload is None else len(operation.payload.data))
-                    for event in reply.events
-                    for operation in event.operations
-                ]
-            )
-    return 0

@@ -17,7 +17,8 @@ from statehouse.protocol.requests import Scan
 from statehouse.rpc.codec.names import cursor_in, integer
 from statehouse.rpc.methods import BY_FIELD, parse
 from statehouse.rpc.serving.answers import Answer, Answers, guarded
-from statehouse.rpc.serving.calls import answer_to, encoded, too_large, weight
+from statehouse.rpc.serving.calls import answer_to, encoded, too_large
+from statehouse.rpc.serving.weights import weight
 from statehouse.rpc.sizes import CLASSIC_REPLY_BYTES_MAX
 
 _SCAN: Final = BY_FIELD["scan_prefix"]

@@ -26,40 +26,28 @@ import grpc
 from google.protobuf.message import Message
 
 from statehouse._generated import statehouse_pb2 as pb
-from statehouse.errors import DeadlineExceededError, EngineError, InvalidArgumentError, StatehouseError
+from statehouse.errors import (
+    DeadlineExceededError,
+    EngineError,
+    InvalidArgumentError,
+    LimitExceededError,
+    StatehouseError,
+)
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.limits import KIB, MIB
-from statehouse.protocol.requests import (
-    Commit,
-    Get,
-    GetAtVersion,
-    GetMany,
-    Health,
-    LocateTime,
-    LookupTxn,
-    Request,
-    Version,
-)
+from statehouse.protocol.requests import Commit, Request
 from statehouse.rpc.methods import BY_FIELD, Method, parse
 from statehouse.rpc.serving.admission import Admission
+from statehouse.rpc.serving.weights import is_quick, weight
 from statehouse.rpc.sizes import ITEM_BYTES_MAX, STREAM_BYTES_MAX, STREAM_ITEMS_MAX
 from statehouse.rpc.status import status_of, to_message, trailers
 
 _log = logging.getLogger("statehouse.rpc")
 
-QUICK: Final = frozenset({Get, GetAtVersion, Health, LocateTime, LookupTxn, Version})
-"""What is answered in the loop: some ten microseconds each."""
-
-_QUICK_KEYS_MAX: Final = 16
 _TURN_ITEMS: Final = 64
 _BATCH_BYTES_MAX: Final = 1 * MIB
 _SHARED_BYTES_MAX: Final = 256 * MIB
 _SHARE_BYTES_MIN: Final = 256 * KIB
-
-
-def is_quick(request: Request[Any]) -> bool:
-    """Whether a request may be answered in the event loop."""
-    return type(request) in QUICK or (isinstance(request, GetMany) and len(request.keys) <= _QUICK_KEYS_MAX)
 
 
 class PipelineService:
@@ -235,6 +223,13 @@ class _Stream:
                 raise InvalidArgumentError("the item asks nothing that this daemon knows")
             message = getattr(item, kind or "")
             size = item.ByteSize()
+            if size > ITEM_BYTES_MAX:
+                raise LimitExceededError(
+                    f"an item of a pipeline may have {ITEM_BYTES_MAX} bytes, and this one has {size}: "
+                    f"call {method.call}",
+                    limit=ITEM_BYTES_MAX,
+                    actual=size,
+                )
             self._admission.enter(size)
         except StatehouseError as error:
             self._fail(ident, error)
@@ -253,8 +248,7 @@ class _Stream:
     ) -> None:
         request = method.decode(message)
         if is_quick(request):
-            reply = self._engine.execute(request)
-            self._reply(item.id, method, method.encode_reply(message, request, reply))
+            self._reply(item.id, method, message, request, self._engine.execute(request))
             self._admission.leave(size)
             return
         if item.timeout_ms and (time.monotonic() - came_at) * 1000 >= item.timeout_ms:
@@ -297,8 +291,7 @@ class _Stream:
         assert running.future is not None
         method = running.method
         try:
-            reply = running.future.result()
-            self._reply(running.ident, method, method.encode_reply(running.message, running.request, reply))
+            self._reply(running.ident, method, running.message, running.request, running.future.result())
         except CancelledError:
             self._fail(
                 running.ident,
@@ -311,12 +304,17 @@ class _Stream:
         except Exception:  # noqa: BLE001 - see `_begin`
             self._fail(running.ident, _defect(method))
 
-    def _reply(self, ident: int, method: Method, message: Message) -> None:
-        size = message.ByteSize()
-        if size > ITEM_BYTES_MAX:
-            self._add(16, id=ident, too_large=pb.TooLarge())
-        else:
-            self._add(size, id=ident, **{method.field: message})
+    def _reply(
+        self, ident: int, method: Method, message: Message, request: Request[Any], reply: object
+    ) -> None:
+        # Before it is made into a message: as Struct a large one would stop the loop for a second.
+        if weight(reply) <= ITEM_BYTES_MAX:
+            answer = method.encode_reply(message, request, reply)
+            size = answer.ByteSize()
+            if size <= ITEM_BYTES_MAX:
+                self._add(size, id=ident, **{method.field: answer})
+                return
+        self._add(0, id=ident, too_large=pb.TooLarge())
 
     def _fail(self, ident: int, error: StatehouseError) -> None:
         message = to_message(error)

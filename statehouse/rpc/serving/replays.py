@@ -27,8 +27,9 @@ from statehouse.rpc.codec.names import integer
 from statehouse.rpc.codec.values import check_form
 from statehouse.rpc.methods import parse
 from statehouse.rpc.serving.answers import Answers
-from statehouse.rpc.serving.calls import something, too_large, weight
+from statehouse.rpc.serving.calls import something, too_large
 from statehouse.rpc.serving.streams import Streams
+from statehouse.rpc.serving.weights import weight
 from statehouse.rpc.sizes import CLASSIC_REPLY_BYTES_MAX, MESSAGE_BYTES_MAX
 
 Stream = Callable[[bytes, Any], Awaitable[None]]
