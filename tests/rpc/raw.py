@@ -21,6 +21,10 @@ _LARGE: Final = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_metadata_size", 1 << 20),
     ("grpc.absolute_max_metadata_size", 1 << 20),
+    # A daemon may hang up on what it is sent.
+    ("grpc.initial_reconnect_backoff_ms", 20),
+    ("grpc.min_reconnect_backoff_ms", 20),
+    ("grpc.max_reconnect_backoff_ms", 100),
 )
 
 Metadata = Sequence[tuple[str, str | bytes]]

@@ -19,6 +19,7 @@ from statehouse.engine import open_engine
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.names import RecordKey
 from statehouse.protocol.origin import Origin
+from statehouse.protocol.replies import Event
 from statehouse.protocol.requests import Check, Commit, Delete, Replay, Status, Write
 from statehouse.protocol.values import encode
 from statehouse.storage.memory import MemoryStore
@@ -58,19 +59,25 @@ class World:
     Args:
         engine: What it serves.
         client: To it.
+        target: Where it is.
     """
 
-    def __init__(self, engine: Engine, client: RawClient) -> None:
+    def __init__(self, engine: Engine, client: RawClient, target: str) -> None:
         self.engine = engine
         self.client = client
+        self.target = target
 
     def everything(self) -> object:
         """All that ever happened in the store, and what it says of itself."""
         status = self.engine.execute(Status())
         assert status.state == "ok", status
-        page = self.engine.execute(Replay(limit=10_000))
-        assert page.through_commit_ts == status.commit_ts
-        return page.events, status.store_id, status.epochs, status.head_digest
+        events: list[Event] = []
+        through_ts = 0
+        while through_ts < status.commit_ts:
+            page = self.engine.execute(Replay(from_ts=through_ts + 1))
+            events += page.events
+            through_ts = page.through_commit_ts
+        return events, status.store_id, status.epochs, status.head_digest
 
     def problems(self) -> Sequence[object]:
         """What a check of the whole store finds."""
@@ -105,7 +112,7 @@ def attacked() -> Iterator[World]:
     engine = history()
     try:
         with serving(engine) as target, raw(target) as client:
-            yield World(engine, client)
+            yield World(engine, client, target)
     finally:
         engine.close()
 
