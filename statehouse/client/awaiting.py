@@ -106,9 +106,13 @@ def _result(connection: Connection, asked: Request[Any], future: Future[Any]) ->
     if connection.closed:
         future.cancel()
         connection.check_open()
-    if not future.done() and (future.cancel() or not future.done()):
-        raise unanswered(asked, connection.timeout)
-    return future.result()
+    try:
+        return future.result(0)
+    except TimeoutError:
+        # Every look at a future takes its lock: most of the time this is the only one.
+        if future.cancel() or not future.done():
+            raise unanswered(asked, connection.timeout) from None
+        return future.result()
 
 
 def _is_point_read(request: Request[Any]) -> bool:

@@ -51,8 +51,7 @@ def get_now(connection: Connection, name: RecordKey, default: Any) -> Record:
 
 def get(name: RecordKey, at: At, default: Any) -> Flow[Record]:
     """Reads one key as of a commit_ts or a time."""
-    at_ts = yield from resolve(at)
-    read: Read = yield Get(name, at_ts)
+    read: Read = yield Get(name, None if at is None else (yield from resolve(at)))
     return record_of(read.entry, default)
 
 

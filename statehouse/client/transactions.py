@@ -16,7 +16,6 @@ most once (G5), and then its time is counted anew.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -30,6 +29,7 @@ from statehouse.client.connection import Connection
 from statehouse.client.growing import grow
 from statehouse.client.reads import KEYS_AT_ONCE, answered, key_list
 from statehouse.client.records import MISSING, Record, not_found, record_of
+from statehouse.client.txn_ids import new_txn_id
 from statehouse.errors import (
     CompactedError,
     ErasedError,
@@ -123,7 +123,7 @@ class TransactionLogic:
         self.agent_id = agent_id
         self.timeout = connection.timeout if timeout is None else check_timeout(timeout, limits)
         if txn_id is None:
-            txn_id = os.urandom(16).hex()
+            txn_id = new_txn_id()
         else:
             check_txn_id(txn_id, limits)
         if not isinstance(origin, Origin):
