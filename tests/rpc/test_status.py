@@ -164,6 +164,10 @@ class TestFacts:
     def test_that_only_look_like_a_name_are_what_they_are(self, text: str) -> None:
         assert isinstance(from_message(pb.StatehouseError(details={"which": text})).which, dict)
 
+    def test_may_be_tables(self) -> None:
+        fact = {"a": {"b": (KEY, 1)}}
+        assert from_message(to_message(StatehouseError("m", fact=fact))).fact == fact
+
     def test_may_be_called_as_our_own_are(self) -> None:
         message = pb.StatehouseError(message="m", details={"message": "1", "self": "2", "details": "3"})
         found = from_message(message)
