@@ -3,14 +3,18 @@
 ======== =========================================================================================
 language what the tests do with it
 ======== =========================================================================================
-python   run it, in one namespace a page
+python   run it, in one namespace a page; with the name of a file as its title, save it there
 output   compare it with what the block of Python before it printed
 console  run its commands (the lines after ``$``), and compare what they print
+json     what its title says: send it to a daemon, or compare it with what the daemon answered
+js       find it in a file of examples/node/, which is run
+sh       nothing runs: programs that need not be there; what it says of our service is checked
 text     nothing: a diagram or a form
 toml     nothing: a file of the reader's
 ======== =========================================================================================
 
-In what is compared ``...`` stands for anything, and empty lines do not count.
+In what is compared ``...`` stands for anything, and empty lines do not count. Port 50051 is replaced by one
+that is free, so that pages can be run side by side.
 """
 
 from __future__ import annotations
@@ -23,21 +27,23 @@ from pathlib import Path
 from textwrap import dedent
 
 ROOT = Path(__file__).parents[2]
-LANGUAGES = frozenset({"python", "output", "console", "text", "toml"})
+LANGUAGES = frozenset({"python", "output", "console", "json", "js", "sh", "text", "toml"})
 
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<info>[^`\n]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
+_TITLE = re.compile(r'\btitle="([^"]*)"')
 _SETUP = re.compile(r"make( |$)|python3 -m venv |\.venv/bin/pip install |source ")
 
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """A block: what it is, what it says, and the line of its first line."""
+    """A block: what it is, what it says, the line of its first line, and its title."""
 
     language: str
     body: str
     line: int
+    title: str = ""
 
     @property
     def is_setup(self) -> bool:
@@ -62,6 +68,7 @@ def fences(text: str) -> list[Fence]:
             found["info"].split(" ")[0],
             dedent(found["body"]),
             text.count("\n", 0, found.start("body")) + 1,
+            title[1] if (title := _TITLE.search(found["info"])) else "",
         )
         for found in _FENCE.finditer(text)
     ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from contextlib import redirect_stdout
+import socket
+from contextlib import closing, redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,19 +22,37 @@ RUN = [
 ]
 
 
+PORT = "50051"
+
+
+def free_port() -> str:
+    """Gives a port that nobody has: pages are run side by side, and a daemon may be on this machine."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        return str(taken.getsockname()[1])
+
+
 class Reader:
     """Types what a page says, in a directory of its own."""
 
     def __init__(self, page: Path, directory: Path) -> None:
         self._page = page
         self._directory = directory
+        self._port = free_port()
         self._namespace: dict[str, Any] = {"__name__": "__main__"}
         self._terminal: Terminal | None = None
         self._printed = ""
 
+    def close(self) -> None:
+        """Goes away."""
+        if self._terminal is not None:
+            self._terminal.close()
+
     def read(self, fence: Fence) -> None:
-        """Does what a block is for."""
+        """Does what a block is for, with another port."""
+        fence = replace(fence, body=fence.body.replace(PORT, self._port))
         match fence.language:
+            case "python" if fence.title.endswith(".py"):
+                (self._directory / fence.title).write_text(fence.body)
             case "python":
                 self._python(fence)
             case "output":
@@ -50,7 +70,7 @@ class Reader:
 
     def _console(self, fence: Fence) -> None:
         if self._terminal is None:
-            self._terminal = Terminal(self._directory)
+            self._terminal = Terminal(self._directory, self._port)
         for command, said in commands(fence):
             printed = self._terminal.run(command)
             self._compare(fence.line, said, printed, f"$ {command}\n")
@@ -70,9 +90,9 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytes
     directory.mkdir()
     monkeypatch.chdir(directory)
     monkeypatch.delenv("STATEHOUSE_URL", raising=False)
-    reader = Reader(page, directory)
-    for fence in fences(page.read_text()):
-        reader.read(fence)
+    with closing(Reader(page, directory)) as reader:
+        for fence in fences(page.read_text()):
+            reader.read(fence)
 
 
 @pytest.mark.parametrize("page", pages(), ids=page_id)
