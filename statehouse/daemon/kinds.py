@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
-from statehouse.daemon.addresses import Address, parse_address
 from statehouse.daemon.logs import levels_of
 from statehouse.protocol.limits import KIB, MIB
+from statehouse.rpc.addresses import Address, parse_address
 
 __all__ = [
     "Addresses",

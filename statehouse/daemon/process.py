@@ -4,7 +4,7 @@ In this order, and a crash between any two lines leaves a store that opens again
 
 1. Addresses are checked: what cannot be listened on is refused before anything is touched.
 2. The engine opens the store; whoever holds its directory is named.
-3. Socket files that a killed daemon left are removed, the server starts, and the ready line is printed.
+3. The server starts, and the ready line is printed.
 4. A signal: health says NOT_SERVING, running calls finish within `drain_s`, the engine closes the store,
    which marks it clean, and the process exits with 0.
 
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from statehouse._version import __version__, git_sha
 from statehouse.daemon import logs
-from statehouse.daemon.addresses import Address, Unix, listenable, remove_stale
+from statehouse.daemon.addresses import require_listenable
 from statehouse.daemon.config import Configuration
 from statehouse.daemon.lines import Lines
 from statehouse.daemon.notify import notify
@@ -37,6 +37,7 @@ from statehouse.programs.exits import Exit, Refusal, exit_of
 from statehouse.programs.words import paragraph
 from statehouse.protocol.replies import StoreStatus
 from statehouse.protocol.requests import Status
+from statehouse.rpc.addresses import Unix
 
 if TYPE_CHECKING:
     from statehouse.engine import LocalEngine
@@ -124,22 +125,20 @@ class _Daemon:
         settings = self._settings
         began = time.monotonic()
         with Signals(lambda: self._lines.flush(_FLUSH_S)) as signals:
-            listen = await asyncio.to_thread(_listen, settings)
+            await asyncio.to_thread(_check_addresses, settings)
             async with _engine(settings) as engine:
                 if signals.first is None:
-                    await self._serve(engine, listen, signals)
+                    await self._serve(engine, signals)
                 notify("STOPPING=1")
             _log.info("stopped", extra={"after_s": round(time.monotonic() - began, 3)})
 
-    async def _serve(self, engine: LocalEngine, listen: Sequence[Address], signals: Signals) -> None:
+    async def _serve(self, engine: LocalEngine, signals: Signals) -> None:
         from statehouse.rpc.serving.server import Server
 
         settings = self._settings
         server = Server(engine, _server_options(settings))
-        for stale in remove_stale(listen):
-            _log.info("removed a socket on which nobody listens", extra={"path": str(stale.path)})
-        bound = await server.start([str(address) for address in listen])
-        for address in listen:
+        bound = await server.start([str(address) for address in settings.listen])
+        for address in settings.listen:
             if isinstance(address, Unix):
                 address.path.chmod(0o600)
         self._say_ready(bound)
@@ -176,9 +175,9 @@ class _Daemon:
         notify(f"READY=1\nSTATUS=serving {settings.home} on {where}")
 
 
-def _listen(settings: Settings) -> tuple[Address, ...]:
+def _check_addresses(settings: Settings) -> None:
     try:
-        return listenable(settings.listen, insecure=settings.insecure)
+        require_listenable(settings.listen, insecure=settings.insecure)
     except Refusal as error:
         # Started twice, most likely; then who has the store says more than who has the port.
         if error.code is Exit.UNAVAILABLE and settings.data_dir is not None:

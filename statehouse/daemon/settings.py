@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from statehouse.daemon.addresses import Address, Tcp
 from statehouse.daemon.kinds import Addresses, Bytes, Choice, Directory, Kind, Levels, Seconds, Switch, Whole
 from statehouse.daemon.logs import LogFormat
 from statehouse.protocol.limits import DEFAULT_LIMITS, KIB, MIB, Limits
+from statehouse.rpc.addresses import Address, Tcp
 
 __all__ = ["LIMITS", "SETTINGS", "Setting", "Settings", "variable"]
 

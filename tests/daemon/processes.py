@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from statehouse import __version__
+from statehouse import Statehouse, __version__
 
 TIMEOUT_S: Final = 60
 COMMAND: Final = (sys.executable, "-m", "statehouse.daemon")
@@ -104,3 +105,16 @@ def stopped(pid: int) -> None:
     """Stops a process, so that signals gather until it goes on."""
     os.kill(pid, signal.SIGSTOP)
     os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+
+
+def cut(directory: Path, *, commits: int) -> None:
+    """Makes a store from which the newest commits are missing."""
+    with Statehouse(directory) as sh:
+        sh.write("k", 0, agent_id="a")
+    shutil.copytree(directory, directory.with_name("older"))
+    with Statehouse(directory) as sh:
+        for number in range(commits):
+            sh.write("k", number, agent_id="a")
+    shutil.copy(directory / "marks", directory.with_name("older") / "marks")
+    shutil.rmtree(directory)
+    directory.with_name("older").rename(directory)

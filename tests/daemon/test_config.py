@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
-from statehouse.daemon.addresses import Tcp, Unix
 from statehouse.daemon.config import Configuration, command, configure, require_consistent, unknown_variables
 from statehouse.daemon.printed import as_toml
 from statehouse.daemon.settings import SETTINGS, Settings
 from statehouse.programs.exits import Exit, Refusal
+from statehouse.rpc.addresses import Tcp, Unix
 
 # A value for each setting that is not its default, as text and in TOML.
 OTHERS: dict[str, tuple[str, str]] = {

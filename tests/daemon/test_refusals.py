@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,20 +14,7 @@ from statehouse import Statehouse
 from statehouse.engine import layout
 from statehouse.storage import Table
 from statehouse.storage.rocksdb import RocksStore
-from tests.daemon.processes import refused
-
-
-def cut(directory: Path, *, commits: int) -> None:
-    """Makes a store from which the newest commits are missing."""
-    with Statehouse(directory) as sh:
-        sh.write("k", 0, agent_id="a")
-    shutil.copytree(directory, directory.with_name("older"))
-    with Statehouse(directory) as sh:
-        for number in range(commits):
-            sh.write("k", number, agent_id="a")
-    shutil.copy(directory / "marks", directory.with_name("older") / "marks")
-    shutil.rmtree(directory)
-    directory.with_name("older").rename(directory)
+from tests.daemon.processes import cut, refused
 
 
 @pytest.fixture
