@@ -193,8 +193,8 @@ class Proxy:
             finally:
                 asking.cancel()
                 answering.cancel()
-        except OSError:
-            return  # the daemon is not there
+        except (OSError, asyncio.CancelledError):
+            return  # the daemon is not there, or the proxy is closed
         finally:
             pipe.reset()
             self._pipes.discard(pipe)
@@ -205,8 +205,6 @@ class Proxy:
         try:
             while data := await reader.read(_CHUNK_BYTES):
                 await self._until(lambda kind: kind not in _SILENT)
-                if self._fault.kind == "latency":
-                    await asyncio.sleep(self._fault.seconds)
                 if not self._passes(pipe, writer, data, request=request):
                     pipe.reset()
                     return
@@ -217,6 +215,9 @@ class Proxy:
     def _passes(self, pipe: _Pipe, writer: asyncio.StreamWriter, data: bytes, *, request: bool) -> bool:
         """Writes what may pass; False when the connection is to be reset."""
         fault = self._fault
+        if fault.kind == "latency":
+            self._loop.call_later(fault.seconds, writer.write, data)
+            return True
         if fault.kind == "lost reply" and not request:
             return pipe.spent(fault, len(data)) == len(data)
         if fault.kind == ("cut request" if request else "cut reply"):

@@ -13,13 +13,13 @@ from statehouse.rpc.sizes import KEEPALIVE_S, KEEPALIVE_TIMEOUT_S, MESSAGE_BYTES
 from statehouse.rpc.status import from_rpc_error
 
 SERVICE: Final = "/statehouse.v1.StatehouseService/"
-_RECONNECT_MS_MIN: Final = 50
+_RECONNECT_MS_FIRST: Final = 50
 _RECONNECT_MS_MAX: Final = 1000
 _REPLY_BYTES_MAX: Final = 64 * MIB
 """An event of a transaction at its limits, with the longest names there are, is larger than 36 MiB."""
 
 
-def open_channel(target: str) -> grpc.Channel:
+def open_channel(target: str, connect_timeout: float) -> grpc.Channel:
     """Gives a channel; nothing is connected yet."""
     return grpc.insecure_channel(
         _uri(target),
@@ -29,8 +29,9 @@ def open_channel(target: str) -> grpc.Channel:
             ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
             ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT_S * 1000)),
             ("grpc.http2.max_pings_without_data", 0),
-            ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS_MIN),
-            ("grpc.min_reconnect_backoff_ms", _RECONNECT_MS_MIN),
+            ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS_FIRST),
+            # In spite of its name, how long one attempt may take: from far away a handshake takes seconds.
+            ("grpc.min_reconnect_backoff_ms", max(_RECONNECT_MS_MAX, int(connect_timeout * 1000))),
             ("grpc.max_reconnect_backoff_ms", _RECONNECT_MS_MAX),
             # A daemon is reached as a database is: directly.
             ("grpc.enable_http_proxy", 0),

@@ -173,11 +173,13 @@ class Link:
             self._closing = True
             asked = self._unanswered_locked()
             thread = self._thread
+            # For a daemon that is not there, nobody waits longer than ever.
+            seconds = _CLOSE_S if self._stream is not None else min(_CLOSE_S, self._connect_timeout)
         for call in asked:
             if isinstance(call.request, Replay) and call.request.wait_s:
                 call.fail(self._closed_error())
         if thread is not None and thread is not threading.current_thread():
-            wait(asked, timeout=_CLOSE_S)
+            wait(asked, timeout=seconds)
         self._closed.set()
         self._wake.ring()
         stream, hello = self._stream, self._hello
@@ -227,7 +229,7 @@ class Link:
     def _say_hello(self) -> StatehouseError | None:
         """Waits for the daemon to be there; gives the error if it is not."""
         if self._channel is None:
-            self._channel = open_channel(self.target)
+            self._channel = open_channel(self.target, self._connect_timeout)
         try:
             hello = self._channel.unary_unary(f"{SERVICE}Version").future(
                 b"", timeout=self._connect_timeout, wait_for_ready=True

@@ -258,9 +258,9 @@ class _Stream:
         if item.id in self._running:
             raise InvalidArgumentError(f"id {item.id} is that of an item that is not answered yet")
         running = _Running(item.id, method, message, request, size)
+        running.future = self._engine.submit(request)
         self._running[item.id] = running
         self._running_bytes += size
-        running.future = self._engine.submit(request)
         running.future.add_done_callback(partial(self._done, running))
 
     # Answering.
@@ -293,6 +293,9 @@ class _Stream:
         try:
             self._reply(running.ident, method, running.message, running.request, running.future.result())
         except CancelledError:
+            if self._draining:
+                # Whoever waited asks the next daemon.
+                return
             self._fail(
                 running.ident,
                 DeadlineExceededError(
