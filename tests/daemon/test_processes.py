@@ -201,6 +201,45 @@ def test_a_second_signal_ends_it_at_once_and_loses_nothing(directory: Path, log:
         assert sh.get_state("k", agent_id="a").value == b"kept"
 
 
+@contextmanager
+def opening(directory: Path, log: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A daemon in the middle of opening a store: it reads a pipe, which is open for writing here."""
+    directory.mkdir()
+    os.mkfifo(directory / "marks")
+    command = [*COMMAND, "--data-dir", str(directory), "--listen", "127.0.0.1:0"]
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+    ):
+        try:
+            # Returns when the daemon has opened it too; then the name is free for a file.
+            pipe = os.open(directory / "marks", os.O_WRONLY)
+            (directory / "marks").unlink()
+            yield process, pipe
+        finally:
+            process.kill()
+
+
+def test_a_signal_while_the_store_is_opened_closes_it_and_serves_nothing(directory: Path, log: Path) -> None:
+    with opening(directory, log) as (process, pipe):
+        process.send_signal(signal.SIGTERM)
+        os.close(pipe)
+        out, _ = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, out) == (0, "")
+    lines = [line.split(" daemon   ")[1].split("  ")[0] for line in log.read_text().splitlines()]
+    assert lines == ["opened the store", "closed the store", "stopped"]
+    assert mark_state(directory) == "clean"
+
+
+def test_a_second_signal_while_the_store_is_opened_ends_it_at_once(directory: Path, log: Path) -> None:
+    with opening(directory, log) as (process, pipe):
+        stopped(process.pid)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+            process.send_signal(number)
+        assert process.wait(TIMEOUT_S) == 128 + signal.SIGTERM
+        os.close(pipe)
+
+
 def test_a_hangup_does_nothing_and_is_logged(log: Path) -> None:
     with daemon(log, "--memory") as running:
         # Handled in the order of their numbers, SIGHUP being the first.
