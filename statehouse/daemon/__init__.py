@@ -24,9 +24,13 @@ def main() -> int:
     os.umask(0o077)
     # What gRPC's core has to say it says on stderr, in a form of its own; and errors reach us as errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from statehouse.daemon.command import command
+    try:
+        from statehouse.daemon.command import command
 
-    return command(sys.argv[1:])
+        return command(sys.argv[1:])
+    except KeyboardInterrupt:
+        # Before there was anything to end.
+        return 130
 
 
 def _take_care_of_descriptors() -> None:

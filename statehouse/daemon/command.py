@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Sequence
 
 import click
@@ -35,13 +34,15 @@ def command(args: Sequence[str]) -> int:
     except Refusal as refusal:
         _complain(str(refusal))
         return refusal.code
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the help went away; what is left of it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return Exit.BROKEN_PIPE
     warnings = unknown_variables(os.environ)
     if print_only:
         for warning in warnings:
             _complain(warning)
-        sys.stdout.write(as_toml(configuration))
+        _write(1, as_toml(configuration))
         return Exit.OK
     from statehouse.daemon.process import run
 
@@ -49,5 +50,12 @@ def command(args: Sequence[str]) -> int:
 
 
 def _complain(text: str) -> None:
-    with contextlib.suppress(OSError, AttributeError):
-        sys.stderr.write(f"statehoused: {paragraph(text)}\n")
+    _write(2, f"statehoused: {paragraph(text)}\n")
+
+
+def _write(descriptor: int, text: str) -> None:
+    data = text.encode("utf-8", "backslashreplace")
+    # Python's own streams are not there when their descriptors were closed.
+    with contextlib.suppress(OSError):
+        while data:
+            data = data[os.write(descriptor, data) :]

@@ -159,7 +159,7 @@ class _Daemon:
         where = ", ".join(bound)
         if settings.insecure:
             _log.warning(
-                "--insecure: whoever can reach these addresses can read and write", extra={"on": bound}
+                "insecure is on: whoever can reach these addresses can read and write", extra={"on": bound}
             )
         _log.info(
             "ready",
@@ -193,7 +193,7 @@ def _check_addresses(settings: Settings) -> None:
 async def _engine(settings: Settings) -> AsyncIterator[LocalEngine]:
     """The engine on the store, opened and in the end closed without blocking the loop."""
     if settings.accept_data_loss:
-        _log.warning("--accept-data-loss is for one start: leave it out of the next one")
+        _log.warning("accept_data_loss is on, which is for one start: leave it out of the next one")
     began = time.monotonic()
     patience = asyncio.get_running_loop().call_later(
         _PATIENCE_S, _log.info, "still opening the store: what was written last is read again from its log"

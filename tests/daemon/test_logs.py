@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,50 @@ def test_levels_are_for_everything_or_for_an_area(said: str, levels: dict[str, i
 def test_what_is_no_level_is_refused(said: str) -> None:
     with pytest.raises(ValueError, match="is no log level"):
         levels_of(said)
+
+
+def test_whatever_a_process_has_to_say_is_a_record() -> None:
+    program = """
+import logging, threading, warnings
+from statehouse.daemon import logs
+lines = logs.begin("info,txn=debug", "json")
+logging.getLogger("statehouse.rpc").debug("not this")
+logging.getLogger("statehouse.txn").debug("a transaction")
+logging.getLogger("elsewhere").info("not this")
+logging.getLogger("elsewhere").warning("of another library")
+logging.getLogger("statehouse.rpc").info("no %d", "number")
+warnings.warn("of Python")
+thread = threading.Thread(target=lambda: 1 / 0, name="worker")
+thread.start()
+thread.join()
+class Odd:
+    def __del__(self):
+        raise ValueError("odd")
+Odd()
+try:
+    raise RuntimeError("at the end")
+finally:
+    lines.flush(60)
+    import atexit
+    atexit.register(lines.flush, 60)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+    assert done.returncode == 1
+    records = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert [(record["logger"], record["level"]) for record in records] == [
+        ("statehouse.txn", "debug"),
+        ("elsewhere", "warning"),
+        ("py.warnings", "warning"),
+        ("statehouse.daemon", "error"),
+        ("statehouse.daemon", "error"),
+        ("statehouse.daemon", "critical"),
+    ]
+    assert records[3]["in_thread"] == "worker"
+    assert [record["exc_info"].splitlines()[-1] for record in records[3:]] == [
+        "ZeroDivisionError: division by zero",
+        "ValueError: odd",
+        "RuntimeError: at the end",
+    ]
+    [odd] = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert odd.startswith("statehoused: a record of statehouse.rpc cannot be shown: TypeError(")

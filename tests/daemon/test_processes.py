@@ -293,7 +293,7 @@ def test_lost_commits_are_gone_on_without_when_that_is_accepted(directory: Path,
     assert lines[0] == (
         "WARNING",
         "daemon",
-        "--accept-data-loss is for one start: leave it out of the next one",
+        "accept_data_loss is on, which is for one start: leave it out of the next one",
     )
     assert lines[1] == ("WARNING", "engine", "statehouse begins epoch 2 at commit_ts 2: 2 commits lost")
     with daemon(log, "--data-dir", str(directory)) as running:
@@ -314,7 +314,7 @@ def test_insecure_is_warned_of_and_so_is_a_variable_that_sets_nothing(log: Path)
             (
                 "WARNING",
                 "daemon",
-                f"--insecure: whoever can reach these addresses can read and write  on={running.target}",
+                f"insecure is on: whoever can reach these addresses can read and write  on={running.target}",
             ),
         ]
 

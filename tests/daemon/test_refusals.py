@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from statehouse import Statehouse
 from statehouse.engine import layout
 from statehouse.storage import Table
 from statehouse.storage.rocksdb import RocksStore
-from tests.daemon.processes import cut, refused
+from tests.daemon.processes import COMMAND, cut, refused
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ def test_asking_what_there_is_loads_neither_grpc_nor_rocksdb(args: tuple[str, ..
 def test_printing_the_settings_warns_of_variables_that_set_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATEHOUSE_DATADIR", "x")
     done = subprocess.run(
-        [sys.executable, "-m", "statehouse.daemon", "--print-config"],
+        [*COMMAND, "--print-config"],
         capture_output=True,
         text=True,
         check=True,
@@ -163,3 +164,12 @@ def test_printing_the_settings_warns_of_variables_that_set_nothing(monkeypatch: 
         "the variable STATEHOUSE_DATADIR sets nothing; did you mean STATEHOUSE_DATA_DIR?"
     )
     assert done.stdout.startswith("# The settings of statehoused ")
+
+
+@pytest.mark.parametrize("args, code", [(("--memory", "--print-config"), 0), (("--help",), 141)])
+def test_a_reader_of_what_there_is_may_go_away(args: tuple[str, ...], code: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*COMMAND, *args], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (code, b"")
