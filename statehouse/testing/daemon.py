@@ -1,4 +1,4 @@
-"""A daemon for tests: the server of `statehoused` around an engine of the test's, in a thread of this process.
+"""A daemon for tests: the server of `statehoused` around an engine, in a thread of the test's process.
 
 It listens within milliseconds, on a port of its own::
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from statehouse.protocol.engine import Engine
-from statehouse.rpc.serving import Server, ServerOptions
+from statehouse.rpc.serving import DEFAULT_OPTIONS, Server, ServerOptions
 from statehouse.testing.blocking import BackgroundLoop
 
 __all__ = ["serving"]
@@ -21,7 +21,7 @@ __all__ = ["serving"]
 @contextmanager
 def serving(
     engine: Engine,
-    options: ServerOptions = ServerOptions(),
+    options: ServerOptions = DEFAULT_OPTIONS,
     listen: str = "127.0.0.1:0",
     *,
     grace_s: float = 5.0,

@@ -1,4 +1,4 @@
-"""A client that is not ours: built on the stubs that protoc makes, as clients of the v1 protocol have always been."""
+"""A client that is not ours, built on the stubs that protoc makes, as clients of the v1 protocol are."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
+import pytest
 from google.protobuf.struct_pb2 import Struct
 
 from statehouse._generated import statehouse_pb2 as pb
 from statehouse._generated.statehouse_pb2_grpc import StatehouseServiceStub
-
-Channel = grpc.Channel
+from statehouse.errors import StatehouseError
+from statehouse.rpc.status import from_rpc_error
 
 
 @contextmanager
@@ -35,3 +36,32 @@ def put(stub: StatehouseServiceStub, key: str, value: dict[str, Any], *, agent: 
     txn_id = stub.BeginTransaction(pb.BeginTransactionRequest()).txn_id
     stub.Write(pb.WriteRequest(txn_id=txn_id, agent_id=agent, key=key, value=struct(value)))
     return int(stub.Commit(pb.CommitRequest(txn_id=txn_id)).commit_ts)
+
+
+def begin(stub: StatehouseServiceStub, *keys: str, timeout_ms: int = 30_000) -> str:
+    """An open transaction that writes these keys; gives its id."""
+    txn_id = str(stub.BeginTransaction(pb.BeginTransactionRequest(timeout_ms=timeout_ms)).txn_id)
+    for key in keys:
+        stub.Write(pb.WriteRequest(txn_id=txn_id, agent_id="a", key=key, value=struct({"key": key})))
+    return txn_id
+
+
+class Refusal:
+    """How a call was refused.
+
+    Attributes:
+        error: What our own client would raise.
+    """
+
+    error: StatehouseError
+
+
+@contextmanager
+def refused(status: grpc.StatusCode, match: str | None = None) -> Iterator[Refusal]:
+    """Expects a call to be refused with a status and words."""
+    found = Refusal()
+    with pytest.raises(grpc.RpcError, match=match) as caught:
+        yield found
+    failed: Any = caught.value
+    assert failed.code() is status
+    found.error = from_rpc_error(failed)

@@ -1,5 +1,5 @@
 """Behind the wire: the service around an engine."""
 
-from statehouse.rpc.serving.server import Server, ServerOptions
+from statehouse.rpc.serving.server import DEFAULT_OPTIONS, Server, ServerOptions
 
-__all__ = ["Server", "ServerOptions"]
+__all__ = ["DEFAULT_OPTIONS", "Server", "ServerOptions"]

@@ -177,11 +177,9 @@ def guarded(rpc: str, answer: Answer) -> Answer:
                 with logged(rpc, context):
                     return await answer(data, context)
             return await answer(data, context)
-        except (StatehouseError, ReplyTooLargeError) as error:
-            refusal: Exception = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is answered and the server goes on
-            refusal = defect(rpc, error)
-        await refuse(rpc, context, refusal)
+            refusal = refusal_of(rpc, context, error)
+        await refuse(context, refusal)
         raise AssertionError("abort returned")
 
     return call
@@ -213,21 +211,29 @@ def logged(rpc: str, context: Any) -> Iterator[None]:
         log.debug("%s ends: %s", rpc, code, extra=more)
 
 
-def defect(rpc: str, error: BaseException) -> EngineError:
-    """Logs an exception that nobody foresaw, and gives what the client is told of it."""
-    log.error("%s failed", rpc, exc_info=error, extra={"rpc": rpc})
+Refusal = StatehouseError | ReplyTooLargeError
+
+
+def refusal_of(rpc: str, context: Any, error: Exception) -> Refusal:
+    """Gives what a client is told of an error; what is no fault of the client's is logged."""
+    if isinstance(error, ReplyTooLargeError):
+        return error
+    if isinstance(error, StatehouseError):
+        status = status_of(error)
+        if status in _FAULTS:
+            log.error("%s: %s", rpc, error, extra=facts(context, rpc=rpc, code=status.name))
+        return error
+    log.error("%s failed", rpc, exc_info=error, extra=facts(context, rpc=rpc, code="INTERNAL"))
     return EngineError(f"the daemon failed to answer {rpc}; its log says why")
 
 
-async def refuse(rpc: str, context: Any, error: Exception) -> None:
+async def refuse(context: Any, refusal: Refusal) -> None:
     """Ends a call with an error; never returns."""
-    if not isinstance(error, StatehouseError):
-        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
-        return
-    status = status_of(error)
-    if status in _FAULTS:
-        log.error("%s: %s", rpc, error, extra=facts(context, rpc=rpc, code=status.name))
-    await context.abort(status, words(error), trailers(error))
+    if isinstance(refusal, ReplyTooLargeError):
+        # In the words of gRPC, which every client understands as that.
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(refusal))
+    else:
+        await context.abort(status_of(refusal), words(refusal), trailers(refusal))
 
 
 def facts(context: Any, **more: Any) -> dict[str, Any]:

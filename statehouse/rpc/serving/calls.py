@@ -100,7 +100,7 @@ def encoded(method: Method, message: Any, request: Request[Any], reply: Any) -> 
 
 def too_large(size: int, size_max: int, advice: str) -> ReplyTooLargeError:
     """The refusal of an answer; its words are those of gRPC where a client refuses one."""
-    return ReplyTooLargeError(f"the answer is larger than max ({size} vs. {size_max} bytes): {advice}")
+    return ReplyTooLargeError(f"the answer is larger than max ({size} vs. {size_max}): {advice}")
 
 
 def erased(message: Any, request: Request[Any], error: ErasedError) -> Read:

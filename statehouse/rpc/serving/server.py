@@ -94,6 +94,9 @@ class ServerOptions:
     heartbeat_s: float = 10.0
 
 
+DEFAULT_OPTIONS: Final = ServerOptions()
+
+
 class Server:
     """Serves an engine over gRPC, in the event loop that it is started in.
 
@@ -121,7 +124,7 @@ class Server:
     def __init__(
         self,
         engine: Engine,
-        options: ServerOptions = ServerOptions(),
+        options: ServerOptions = DEFAULT_OPTIONS,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Any, Final
 
-from statehouse.errors import ConnectionError, OverloadedError, StatehouseError
-from statehouse.rpc.serving.answers import ReplyTooLargeError, defect, log, logged, refuse
+from statehouse.errors import ConnectionError, OverloadedError
+from statehouse.rpc.serving.answers import Refusal, log, logged, refusal_of, refuse
 
 _RETRY_AFTER_S: Final = 1.0
 
@@ -46,16 +46,16 @@ class Streams:
         task = asyncio.current_task()
         assert task is not None
         try:
-            refusal: Exception | None = self._refusal()
+            refusal = self._refusal()
             if refusal is None:
                 self._tasks.add(task)
                 refusal = await self._run(rpc, context, run)
             if refusal is not None:
-                await refuse(rpc, context, refusal)
+                await refuse(context, refusal)
         finally:
             self._tasks.discard(task)
 
-    def _refusal(self) -> StatehouseError | None:
+    def _refusal(self) -> Refusal | None:
         if self._draining:
             return going_down()
         if len(self._tasks) >= self._count_max:
@@ -66,7 +66,7 @@ class Streams:
             )
         return None
 
-    async def _run(self, rpc: str, context: Any, run: Callable[[], Awaitable[None]]) -> Exception | None:
+    async def _run(self, rpc: str, context: Any, run: Callable[[], Awaitable[None]]) -> Refusal | None:
         try:
             with logged(rpc, context) if log.isEnabledFor(logging.DEBUG) else nullcontext():
                 await run()
@@ -75,10 +75,8 @@ class Streams:
             if not self._draining:
                 raise
             return going_down()
-        except (StatehouseError, ReplyTooLargeError) as error:
-            return error
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is answered and the server goes on
-            return defect(rpc, error)
+            return refusal_of(rpc, context, error)
         return None
 
     async def send(self, context: Any, data: bytes) -> None:
