@@ -19,6 +19,7 @@ import contextlib
 import logging
 import os
 import platform
+import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -49,7 +50,9 @@ _log = logging.getLogger("statehouse.daemon")
 
 _STDOUT: Final = 1
 _FLUSH_S: Final = 1.0
-_LOOK_EVERY_S: Final = 1.0
+_LOOK_EVERY_S: Final = 5.0
+"""Status counts the files of the store, which may be thousands."""
+
 _PATIENCE_S: Final = 2.0
 
 
@@ -75,7 +78,9 @@ def run(configuration: Configuration, warnings: Sequence[str] = ()) -> int:
     except DirectoryLockedError as error:
         code = _complain(lines, settings, _held(Path(error.path), error.details["holder"]), exit_of(error))
     except StatehouseError as error:
-        code = _complain(lines, settings, error.message, exit_of(error))
+        # An address may have been taken between the check and the start.
+        code = Exit.UNAVAILABLE if error.details.get("in_use") else exit_of(error)
+        _complain(lines, settings, error.message, code)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         code = _complain(lines, settings, f"{where}{error.strerror or error}", Exit.UNAVAILABLE)
@@ -100,7 +105,9 @@ def _held(path: Path, holder: dict[str, Any]) -> str:
     who = "another process"
     if holder:
         since = f", since {holder['started_at']}" if holder.get("started_at") else ""
-        who = f"process {holder['pid']} ({holder.get('command', '?')}{since})"
+        elsewhere = holder.get("host") not in (None, socket.gethostname())
+        host = f" on {holder['host']}" if elsewhere else ""
+        who = f"process {holder['pid']}{host} ({holder.get('command', '?')}{since})"
     return (
         f"the store in {str(path)!r} is held by {who}. A store is one process's at a time: stop that one, or "
         "use the store through it if it is a daemon, or give another --data-dir"
