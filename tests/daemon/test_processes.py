@@ -13,7 +13,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -369,25 +369,33 @@ def test_a_daemon_without_standard_streams_serves(closed: str, near: Path, log: 
         assert sh.check().problems == ()
 
 
-def test_a_daemon_whose_reader_went_away_serves(directory: Path, tmp_path: Path) -> None:
-    reader, writer = os.pipe()
+@pytest.mark.parametrize("reader", ["goes away", pytest.param("does not read", marks=pytest.mark.slow)])
+def test_a_daemon_serves_whatever_its_reader_does(reader: str, directory: Path) -> None:
+    theirs, ours = os.pipe()
+    os.set_blocking(ours, False)
+    with suppress(BlockingIOError):
+        while reader == "does not read":
+            os.write(ours, b"." * 65536)
+    os.set_blocking(ours, True)
     with subprocess.Popen(
         [*COMMAND, "--data-dir", str(directory), "--listen", "127.0.0.1:0", "--log", "debug"],
         stdout=subprocess.PIPE,
-        stderr=writer,
+        stderr=ours,
         text=True,
     ) as process:
         try:
-            os.close(writer)
+            os.close(ours)
             assert process.stdout is not None
             target = process.stdout.readline().split(" ready on ")[1].split(" ")[0]
-            os.close(reader)
-            process.stdout.close()
+            if reader == "goes away":
+                os.close(theirs)
             assert [write(target) for _ in range(3)] == [1, 2, 3]
             process.send_signal(signal.SIGTERM)
             assert process.wait(TIMEOUT_S) == 0
         finally:
             process.kill()
+    if reader == "does not read":
+        os.close(theirs)
 
 
 @pytest.mark.slow
