@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-class _Number(click.ParamType[int]):
+class _Number(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5 only
     """A whole number that is not too small; unlike click's ranges its help does not say so in symbols."""
 
     name = "N"

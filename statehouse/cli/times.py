@@ -73,7 +73,7 @@ def shown_time(time: datetime) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S.") + f"{time.microsecond // 1000:03}"
 
 
-class _Point(click.ParamType[Any]):
+class _Point(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5 only
     """A commit_ts or a time."""
 
     name = "TS"
@@ -87,7 +87,7 @@ class _Point(click.ParamType[Any]):
             self.fail(_refusal(value, error, _FORMS), param, ctx)
 
 
-class _Time(click.ParamType[Any]):
+class _Time(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5 only
     """A time only."""
 
     name = "TIME"
@@ -105,7 +105,7 @@ class _Time(click.ParamType[Any]):
             self.fail(_refusal(value, error, _TIME_FORMS), param, ctx)
 
 
-class _CommitTs(click.ParamType[Any]):
+class _CommitTs(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5 only
     """A commit_ts only."""
 
     name = "COMMIT_TS"

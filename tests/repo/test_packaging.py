@@ -14,15 +14,28 @@ import statehouse
 from tools.house import imported
 
 ROOT = Path(__file__).parents[2]
+# Modules whose distributions are not called as they are.
+DISTRIBUTIONS = {
+    "google.protobuf": "protobuf",
+    "google.rpc": "googleapis-common-protos",
+    "grpc": "grpcio",
+    "grpc_health": "grpcio-health-checking",
+    "grpc_reflection": "grpcio-reflection",
+    "pythonjsonlogger": "python-json-logger",
+}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def third_party(folder: Path) -> set[str]:
-    """Gives the top-level names of everything imported below a folder that is neither Python's nor ours."""
-    modules = {
-        module.split(".")[0] for path in folder.rglob("*.py") for _, module, _ in imported(path.read_text())
-    }
-    return modules - sys.stdlib_module_names - {"statehouse"}
+    """Gives the distributions of everything imported below a folder that is neither Python's nor ours."""
+    modules = {module for path in folder.rglob("*.py") for _, module, _ in imported(path.read_text())}
+    return {distribution(module) for module in modules} - sys.stdlib_module_names - {"statehouse"}
+
+
+def distribution(module: str) -> str:
+    """Gives the distribution that a module is in."""
+    known = (name for name in DISTRIBUTIONS if module == name or module.startswith(f"{name}."))
+    return next((DISTRIBUTIONS[name] for name in known), module.split(".")[0])
 
 
 def names(requirements: list[str]) -> set[str]:
