@@ -53,7 +53,7 @@ test-slow: .venv/.installed ## The tests that take seconds each: crashes, kills,
 
 .PHONY: test-oldest
 test-oldest: .venv-oldest/.installed ## What travels, on the oldest grpcio and protobuf that we admit
-	.venv-oldest/bin/python -m pytest -m "not slow" -p no:cacheprovider tests/rpc tests/daemon tests/cli $(ARGS)
+	.venv-oldest/bin/python -m pytest -m "not slow" -p no:cacheprovider tests/rpc tests/daemon tests/cli/test_processes.py $(ARGS)
 
 .PHONY: test-all
 test-all: test test-slow ## Every test
