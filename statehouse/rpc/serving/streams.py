@@ -45,6 +45,9 @@ class Streams:
         """Runs a stream in the present task, and tells its errors as the contract says."""
         task = asyncio.current_task()
         assert task is not None
+        # gRPC would send it with the first message, and, if that is given up half-way, again with the status,
+        # which then fails: the client would wait for ever.
+        await context.send_initial_metadata(())
         try:
             refusal = self._refusal()
             if refusal is None:
