@@ -10,7 +10,9 @@
   never closed: closing it can destroy the parent's data.
 * I5. A child of a process that had a directory open cannot open any: RocksDB's threads were not forked, and
   its first flush would wait for them for ever.
-* I6. What was heard of a store is a home's where the store cannot change under it, and each handle's own at a
+* I6. A child of a process that was ever connected to a daemon cannot connect to one: what gRPC's threads were
+  about, of closed connections too, stays half done in the child, which it hangs or kills, now and then.
+* I7. What was heard of a store is a home's where the store cannot change under it, and each handle's own at a
   daemon's address: when the daemon comes back with another store, a handle that is opened then must work.
 """
 
@@ -48,6 +50,9 @@ Durability = Literal["sync", "none"]
 
 CONNECT_TIMEOUT_S: Final = 5.0
 
+_AFTER_FORK: Final = (
+    "start workers by 'spawn' or 'forkserver' (multiprocessing), or use what you open only after the fork"
+)
 _DAEMONS_OWN: Final = {
     "durability": "the daemon has a durability for all its clients: statehoused --durability {value}",
     "read_only": "what is read only is a directory that another process has open, file:./directory",
@@ -121,6 +126,8 @@ class _Registry:
         self.closer: threading.Thread | None = None
         self.loaded_rocksdb = False
         self.parent_loaded_rocksdb = False
+        self.was_connected = False
+        self.parent_was_connected = False
 
 
 _registry = _Registry()
@@ -151,7 +158,7 @@ def connect(address: Address, options: Options, *, timeout: float) -> Connection
             engine.with_timeout(timeout) if remote else engine,
             url=address.url,
             timeout=timeout,
-            seen=None if remote else lease.seen,  # I6
+            seen=None if remote else lease.seen,  # I7
             release=lease.release,
             local=not remote,
         )
@@ -236,6 +243,11 @@ def _connect_timeout(options: Options) -> float:
 
 def _open(address: Address, options: Options, seen: Seen) -> Engine:
     if address.kind == "remote":
+        if _registry.parent_was_connected:
+            raise ForkedProcessError(
+                f"{address.url} cannot be connected to in process {os.getpid()}, which was forked from one "
+                f"that had been connected to a daemon: gRPC does not survive a fork; {_AFTER_FORK}"
+            )
         from statehouse.rpc.calling import RemoteEngine  # noqa: PLC0415 - loads gRPC, 20 MB of it
 
         return RemoteEngine(address.where, connect_timeout=_connect_timeout(options))
@@ -276,17 +288,16 @@ def _refuse_forked(path: Path) -> NoReturn:
     """I5."""
     from statehouse.storage.directory import DataDirectory  # noqa: PLC0415 - loaded only where it is used
 
-    advice = "start workers by 'spawn' or 'forkserver' (multiprocessing), or open directories after the fork"
     holder = DataDirectory(path).holder()
     if holder:
         raise DirectoryLockedError(
-            f"{str(path)!r} is open in process {holder['pid']} ({holder.get('command', '')}); {advice}",
+            f"{str(path)!r} is open in process {holder['pid']} ({holder.get('command', '')}); {_AFTER_FORK}",
             path=str(path),
             holder=holder,
         )
     raise ForkedProcessError(
         f"{str(path)!r} cannot be opened in process {os.getpid()}, which was forked from one that had a "
-        f"directory open: RocksDB does not survive a fork; {advice}"
+        f"directory open: RocksDB does not survive a fork; {_AFTER_FORK}"
     )
 
 
@@ -294,9 +305,15 @@ def _close_locked(home: _Home) -> None:
     # Only when it is closed may another home take its place: until then openers wait for this one's lock.
     try:
         if home.engine is not None:
+            _registry.was_connected |= _was_connected(home)
             home.engine.close()
     finally:
         _discard_locked(home)
+
+
+def _was_connected(home: _Home) -> bool:
+    """I6."""
+    return bool(getattr(home.engine, "connected", False))
 
 
 def _discard_locked(home: _Home) -> None:
@@ -338,6 +355,8 @@ def _after_fork_in_child() -> None:
     _leaked.append(parent)
     _registry = _Registry()
     _registry.parent_loaded_rocksdb = parent.loaded_rocksdb or parent.parent_loaded_rocksdb
+    connected = parent.was_connected or any(_was_connected(home) for home in parent.homes.values())
+    _registry.parent_was_connected = connected or parent.parent_was_connected
 
 
 atexit.register(_close_all)
