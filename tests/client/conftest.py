@@ -53,9 +53,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 @pytest.fixture(params=["sync", "async"])
 def sh(request: pytest.FixtureRequest, engine: Engine, clock: ManualClock) -> Iterator[Statehouse]:
     """A handle on an empty store, in either colour."""
-    connection = Connection(
-        engine, monotonic=clock.monotonic, local=not isinstance(engine, RemoteEngine)
-    )
+    connection = Connection(engine, monotonic=clock.monotonic, local=not isinstance(engine, RemoteEngine))
     with ExitStack() as stack:
         if request.param == "sync":
             yield stack.enter_context(Statehouse.from_connection(connection))

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import subprocess
-import sys
-import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,28 +13,7 @@ import pytest
 
 from statehouse import DirectoryLockedError, EngineError, InvalidArgumentError, Statehouse, StatehouseAsync
 from statehouse.client import homes
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def run(program: str, *arguments: object) -> str:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "ignore::DeprecationWarning",
-            "-c",
-            textwrap.dedent(program),
-            *map(str, arguments),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        cwd=ROOT,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.strip()
+from tests.client.programs import run
 
 
 def engine_of(handle: Statehouse) -> object:

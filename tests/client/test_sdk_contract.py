@@ -1,4 +1,4 @@
-"""The contract of the SDK over {reference, memory, RocksDB, a daemon by pipeline, by unary calls} x {sync, async}."""
+"""The contract of the SDK over {reference, memory, RocksDB, daemon pipelined and unary} x {sync, async}."""
 
 from __future__ import annotations
 

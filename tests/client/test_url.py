@@ -88,7 +88,7 @@ def test_a_relative_socket_is_where_it_was_when_the_url_was_read(
 
 
 def test_a_socket_whose_path_is_too_long_for_the_system_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="at most 107 bytes.* has 108"):
+    with pytest.raises(InvalidArgumentError, match=r"at most 107 bytes.* has 108"):
         parse(f"unix:/{'x' * 107}")
 
 
