@@ -17,7 +17,9 @@ def bind(server: Any, address: str) -> str:
     parsed = parse_address(address)
     check_free(parsed)
     try:
-        port = server.add_insecure_port(str(parsed))
+        # gRPC takes the path of a socket for a part of a URI, and what begins with % for a character.
+        uri = str(parsed) if isinstance(parsed, Tcp) else str(parsed).replace("%", "%25")
+        port = server.add_insecure_port(uri)
     except RuntimeError as error:
         raise InvalidArgumentError(f"cannot listen on {parsed}: {error}") from None
     return str(Tcp(parsed.host, port) if isinstance(parsed, Tcp) else parsed)
