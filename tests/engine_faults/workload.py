@@ -9,6 +9,7 @@ from typing import Final
 
 from statehouse.engine import LocalEngine, open_engine
 from statehouse.errors import ConflictError, PreconditionFailedError, StatehouseError
+from statehouse.protocol.engine import Engine
 from statehouse.protocol.names import RecordKey
 from statehouse.protocol.origin import Origin
 from statehouse.protocol.replies import Event, Page
@@ -180,7 +181,7 @@ def state_of(engine: LocalEngine, at: int | None = None) -> Page:
     return engine.execute(GetMany(KEYS, at))
 
 
-def events_of(engine: LocalEngine) -> tuple[Event, ...]:
+def events_of(engine: Engine) -> tuple[Event, ...]:
     """Every event, whole."""
     found: list[Event] = []
     while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,13 @@ def eventually(holds: Callable[[], object], seconds: float = WAIT_S) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it never held"
         threading.Event().wait(0.005)
+
+
+def threads_of_clients() -> Counter[str]:
+    """How many threads there are of this process's connections, and of gRPC for them, by what they do."""
+    names = [thread.name for thread in threading.enumerate()]
+    kinds = ("statehouse-link", "channel_spin", "consume_request_iterator")
+    return Counter(kind for name in names for kind in kinds if kind in name)
 
 
 @contextmanager

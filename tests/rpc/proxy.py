@@ -8,8 +8,8 @@ A fault holds for every connection there is, and every one that comes, until the
         ...
         proxy.heal()
 
-What was held back passes when the fault is gone, as TCP sends again what was lost on the way; a half-open
-connection is reset then, as by a host that has forgotten it.
+What was held back passes when the fault is gone, as TCP sends again what was lost on the way; a connection
+that is half-open or has lost something is reset then, as by a host that has forgotten it.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class Fault:
 
 
 _NONE: Final = Fault("none")
+_CLOSED: Final = Fault("none")
 
 
 class _Pipe:
@@ -69,8 +70,10 @@ class _Pipe:
     def __init__(self, client: asyncio.StreamWriter) -> None:
         self.client = client
         self.daemon: asyncio.StreamWriter | None = None
-        self.seen: Fault = _NONE
-        self.left = 0
+        self.doomed = False
+        self._seen: Fault = _NONE
+        self._left = 0
+        self._due: dict[asyncio.StreamWriter, float] = {}
 
     def reset(self) -> None:
         """Ends both ends, so that the peers get a reset."""
@@ -80,11 +83,21 @@ class _Pipe:
 
     def spent(self, fault: Fault, size: int) -> int:
         """How many of so many bytes still pass under a fault that lets only some of them."""
-        if self.seen is not fault:
-            self.seen, self.left = fault, fault.after_bytes
-        passing = min(self.left, size)
-        self.left -= passing
+        if self._seen is not fault:
+            self._seen, self._left = fault, fault.after_bytes
+        passing = min(self._left, size)
+        self._left -= passing
         return passing
+
+    def write(self, writer: asyncio.StreamWriter, data: bytes, delay_s: float) -> None:
+        """Sends bytes after a while, and not before those that were to be sent earlier."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        due = self._due[writer] = max(now + delay_s, self._due.get(writer, 0.0))
+        if due <= now:
+            writer.write(data)
+        else:
+            loop.call_at(due, writer.write, data)
 
 
 class Proxy:
@@ -96,6 +109,7 @@ class Proxy:
     Attributes:
         url: Where the proxy is.
         injected: How many faults there were.
+        cuts: How many connections were reset in the middle of something.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -103,17 +117,19 @@ class Proxy:
         self._upstream = (host, int(port))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
-        self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
         self._fault = _NONE
         self._changed = asyncio.Event()
         self._pipes: set[_Pipe] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._port = 0
         self.url = ""
         self.injected = 0
+        self.cuts = 0
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._call(self._listen())
+        self._call(self._set(_NONE))
         self.url = f"127.0.0.1:{self._port}"
         return self
 
@@ -144,41 +160,51 @@ class Proxy:
 
     # In the loop.
 
-    async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+    def _listen(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", self._port))
+        self._listening.setblocking(False)
+        self._port = self._listening.getsockname()[1]
+        self._loop.add_reader(self._listening, self._take, self._listening)
 
-    async def _stop_listening(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+    def _take(self, listening: socket.socket) -> None:
+        sock, _ = listening.accept()
+        sock.setblocking(False)
+        task = self._loop.create_task(self._serve(sock))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    def _stop_listening(self) -> None:
+        if self._listening is not None:
+            self._loop.remove_reader(self._listening)
+            self._listening.close()
+            self._listening = None
 
     async def _close(self) -> None:
-        await self._stop_listening()
+        self._stop_listening()
+        await self._set(_CLOSED)
         for pipe in self._pipes:
             pipe.reset()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._serving)
 
     async def _set(self, fault: Fault) -> None:
         ended, self._fault = self._fault, fault
         self._changed.set()
         self._changed = asyncio.Event()
-        if ended.kind == "half-open" or fault.kind in {"reset", "refuse"}:
-            for pipe in self._pipes:
+        for pipe in self._pipes:
+            # What was swallowed is lost for good.
+            if pipe.doomed or ended.kind == "half-open" or fault.kind in {"reset", "refuse"}:
                 pipe.reset()
         if fault.kind == "half-open":
             for pipe in self._pipes:
                 if pipe.daemon is not None:
                     _reset(pipe.daemon)
         if fault.kind == "refuse":
-            await self._stop_listening()
-        elif self._server is None:
-            await self._listen()
+            self._stop_listening()
+        elif self._listening is None and fault is not _CLOSED:
+            self._listen()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, sock: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=sock)
         pipe = _Pipe(writer)
         self._pipes.add(pipe)
         try:
@@ -186,14 +212,12 @@ class Proxy:
             upstream, pipe.daemon = await asyncio.open_connection(*self._upstream)
             asking = asyncio.create_task(self._pump(pipe, reader, pipe.daemon, request=True))
             answering = asyncio.create_task(self._pump(pipe, upstream, writer, request=False))
-            try:
-                await asyncio.wait((asking, answering), return_when=asyncio.FIRST_COMPLETED)
-                # To a half-open connection nobody says that its other end is gone.
-                await self._until(lambda kind: kind != "half-open")
-            finally:
-                asking.cancel()
-                answering.cancel()
-        except (OSError, asyncio.CancelledError):
+            await asyncio.wait((asking, answering), return_when=asyncio.FIRST_COMPLETED)
+            # To a half-open connection nobody says that its other end is gone.
+            await self._until(lambda kind: kind != "half-open")
+            pipe.reset()
+            await asyncio.wait((asking, answering))
+        except OSError:
             return  # the daemon is not there, or the proxy is closed
         finally:
             pipe.reset()
@@ -206,6 +230,7 @@ class Proxy:
             while data := await reader.read(_CHUNK_BYTES):
                 await self._until(lambda kind: kind not in _SILENT)
                 if not self._passes(pipe, writer, data, request=request):
+                    self.cuts += 1
                     pipe.reset()
                     return
                 await writer.drain()
@@ -215,21 +240,21 @@ class Proxy:
     def _passes(self, pipe: _Pipe, writer: asyncio.StreamWriter, data: bytes, *, request: bool) -> bool:
         """Writes what may pass; False when the connection is to be reset."""
         fault = self._fault
-        if fault.kind == "latency":
-            self._loop.call_later(fault.seconds, writer.write, data)
-            return True
         if fault.kind == "lost reply" and not request:
+            pipe.doomed = True
             return pipe.spent(fault, len(data)) == len(data)
         if fault.kind == ("cut request" if request else "cut reply"):
             passing = pipe.spent(fault, len(data))
-            writer.write(data[:passing])
+            pipe.write(writer, data[:passing], 0.0)
             return passing == len(data)
-        writer.write(data)
+        pipe.write(writer, data, fault.seconds if fault.kind == "latency" else 0.0)
         return True
 
     async def _until(self, may_go_on: Callable[[Kind], bool]) -> None:
         while not may_go_on(self._fault.kind):
             await self._changed.wait()
+        if self._fault is _CLOSED:
+            raise ConnectionAbortedError
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -38,6 +38,7 @@ from tests.rpc.daemons import (
     eventually,
     free_target,
     listening,
+    threads_of_clients,
     within,
 )
 from tests.rpc.proxy import Fault, Proxy
@@ -366,17 +367,7 @@ def test_a_closed_handle_refuses_and_can_be_closed_again(connect: Connect, engin
             remote.submit(Health()).result(0)
 
 
-def _ask_everything(engine: Engine) -> None:
-    """Has an engine start the threads that it keeps."""
-    engine.submit(transaction(write())).result(WAIT_S)
-    engine.submit(Status()).result(WAIT_S)
-
-
 def test_close_leaves_no_thread_and_no_connection(connect: Connect, engine: Engine) -> None:
-    _ask_everything(engine)
-    with serving(engine):
-        # gRPC's own threads, which it keeps.
-        before = set(threading.enumerate())
     with serving(engine) as target, Proxy(target) as proxy:
         remote = connect(proxy.url)
         for number in range(50):
@@ -384,7 +375,7 @@ def test_close_leaves_no_thread_and_no_connection(connect: Connect, engine: Engi
         assert proxy.connections == 1
         remote.close()
         eventually(lambda: proxy.connections == 0)
-    eventually(lambda: set(threading.enumerate()) <= before)
+    eventually(lambda: not threads_of_clients())
 
 
 # Many at once.

@@ -59,6 +59,16 @@ class RemoteEngine:
     def __repr__(self) -> str:
         return f"<RemoteEngine {self._link!r}>"
 
+    @property
+    def connected(self) -> bool:
+        """Whether it has ever asked for anything, so that threads of gRPC were at work in this process."""
+        return self._link.connected
+
+    @property
+    def unanswered(self) -> int:
+        """How many requests are on their way, those included that nobody waits for any more."""
+        return self._link.unanswered
+
     def execute(self, request: Request[R]) -> R:
         """Asks, and waits for the answer; see the request's class for the errors.
 

@@ -97,6 +97,17 @@ class Link:
         state = "closed" if self._closing else "connected" if self._stream is not None else "not connected"
         return f"{self.target} {how}, {state}"
 
+    @property
+    def connected(self) -> bool:
+        """Whether it ever had a channel; takes no lock."""
+        return self._channel is not None
+
+    @property
+    def unanswered(self) -> int:
+        """How many calls it has not answered, those included that nobody waits for any more."""
+        with self._lock:
+            return len(self._unanswered_locked())
+
     # Asking: any thread.
 
     def send(self, call: Call) -> None:
@@ -230,22 +241,35 @@ class Link:
         """Waits for the daemon to be there; gives the error if it is not."""
         if self._channel is None:
             self._channel = open_channel(self.target, self._connect_timeout)
+        deadline = time.monotonic() + self._connect_timeout
+        pause = _PAUSE_S_FIRST
+        while True:
+            try:
+                self._ask_version(deadline)
+            except (grpc.FutureCancelledError, ValueError):
+                # gRPC's word for a channel that was closed is the latter.
+                return self._closed_error()
+            except grpc.RpcError as error:
+                # gRPC waits for a connection, and not for a second one when the first breaks at this moment.
+                broken = error.code() is grpc.StatusCode.UNAVAILABLE
+                if not broken or time.monotonic() + pause >= deadline or self._closed.wait(pause):
+                    return not_there(self.target, self._connect_timeout, error)
+                pause = min(_PAUSE_S_MAX, pause * 2)
+            else:
+                return None
+
+    def _ask_version(self, deadline: float) -> None:
+        assert self._channel is not None
+        hello = self._channel.unary_unary(f"{SERVICE}Version").future(
+            b"", timeout=max(0.001, deadline - time.monotonic()), wait_for_ready=True
+        )
+        self._hello = hello
         try:
-            hello = self._channel.unary_unary(f"{SERVICE}Version").future(
-                b"", timeout=self._connect_timeout, wait_for_ready=True
-            )
-            self._hello = hello
             if self._closed.is_set():
                 hello.cancel()
             hello.result()
-        except (grpc.FutureCancelledError, ValueError):
-            # gRPC's word for a channel that was closed is the latter.
-            return self._closed_error()
-        except grpc.RpcError as error:
-            return not_there(self.target, self._connect_timeout, error)
         finally:
             self._hello = None
-        return None
 
     def _fail_queued(self, error: StatehouseError) -> None:
         self._cancel_abandoned()
