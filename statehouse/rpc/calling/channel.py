@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote as quoted
 from typing import Final
 from urllib.parse import quote
 
@@ -12,6 +13,8 @@ from statehouse.protocol.limits import MIB
 from statehouse.rpc.sizes import KEEPALIVE_S, KEEPALIVE_TIMEOUT_S, MESSAGE_BYTES_MAX
 from statehouse.rpc.status import from_rpc_error
 
+_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_DEFAULTS: Final = frozenset({"localhost:50051", "127.0.0.1:50051"})
 SERVICE: Final = "/statehouse.v1.StatehouseService/"
 _RECONNECT_MS_FIRST: Final = 50
 _RECONNECT_MS_MAX: Final = 1000
@@ -65,13 +68,14 @@ def not_there(target: str, connect_timeout: float, error: grpc.RpcError) -> Stat
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
         return ConnectionError(
             f"no daemon answers at {target} (waited {connect_timeout:g} s). Start one: "
-            f"statehoused --data-dir ./agent-data{_listen(target)} - or open a directory in this process: "
-            'Statehouse("file:./agent-data")',
+            f"statehoused --data-dir ./agent-data{_listen(target)} - or use a directory without a daemon, "
+            "by the URL file:./agent-data",
             url=target,
         )
     return from_rpc_error(error)
 
 
 def _listen(target: str) -> str:
-    local = target.startswith("unix:") or target.rpartition(":")[0] in ("127.0.0.1", "[::1]")
-    return f" --listen {target}" if local else ""
+    """What makes a daemon listen there; nothing for what is not this machine, or where it listens anyway."""
+    local = target.startswith("unix:") or target.rpartition(":")[0] in _THIS_MACHINE
+    return f" --listen {quoted(target)}" if local and target not in _DEFAULTS else ""
