@@ -16,7 +16,6 @@ most once (G5), and then its time is counted anew.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -28,6 +27,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from statehouse.client.arguments import check_count, check_timeout
 from statehouse.client.connection import Connection
 from statehouse.client.growing import grow
+from statehouse.client.ids import new_txn_id
 from statehouse.client.reads import KEYS_AT_ONCE, key_list
 from statehouse.client.records import MISSING, Record, not_found, record_of
 from statehouse.errors import (
@@ -123,7 +123,7 @@ class TransactionLogic:
         self.agent_id = agent_id
         self.timeout = connection.timeout if timeout is None else check_timeout(timeout, limits)
         if txn_id is None:
-            txn_id = os.urandom(16).hex()
+            txn_id = new_txn_id()
         else:
             check_txn_id(txn_id, limits)
         if not isinstance(origin, Origin):

@@ -10,12 +10,12 @@ was committed before; 4. the txn_id is too old to know; 5. what was read has cha
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from statehouse.engine import layout, ropes
 from statehouse.engine.conflicts import check_conflicts, check_preconditions
 from statehouse.engine.digests import chunk_digests, event_digest, operation_digest
+from statehouse.engine.entropy import Entropy
 from statehouse.engine.layout import (
     INLINE,
     INLINE_BYTES_MAX,
@@ -45,9 +45,6 @@ from statehouse.protocol.limits import COMMIT_TS_MAX
 from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit, Copy, Extend, Write
 from statehouse.storage import Row, Table
-
-Entropy = Callable[[int], bytes]
-"""Gives so many random bytes."""
 
 
 class DependsOnGroup(Exception):

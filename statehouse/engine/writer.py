@@ -46,7 +46,8 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from statehouse.engine.clock import Clock
-from statehouse.engine.commits import DependsOnGroup, Entropy, Group, Outcome
+from statehouse.engine.commits import DependsOnGroup, Group, Outcome
+from statehouse.engine.entropy import Entropy
 from statehouse.engine.marks import Marker
 from statehouse.engine.prepare import Prepared, prepare
 from statehouse.engine.state import State
