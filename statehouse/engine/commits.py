@@ -39,6 +39,7 @@ from statehouse.errors import (
     OutcomeUnknownError,
 )
 from statehouse.protocol.limits import COMMIT_TS_MAX
+from statehouse.protocol.origin import NO_ORIGIN
 from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit, Copy, Extend, Write
 from statehouse.storage import Row, Table
@@ -179,11 +180,10 @@ class Group:
         rows.append((Table.TXNS, prepared.txn_key, stamp + prepared.fingerprint))
         totals = staging.totals()
         rows += [(Table.AGENTS, prefix + stamp, layout.pack_totals(each)) for prefix, each in totals.items()]
-        origin = commit.origin
-        if origin:
+        if commit.origin is not NO_ORIGIN:
             rows += [
                 (Table.ORIGINS, layout.origin_prefix(kind, identity) + stamp, b"")
-                for kind, identity in layout.origin_identities(origin)
+                for kind, identity in layout.origin_identities(commit.origin)
             ]
         # From here on nothing can fail: the commit becomes part of the group.
         self.rows += rows

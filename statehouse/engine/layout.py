@@ -424,7 +424,7 @@ _NO_ORIGIN: Final = _u32.pack(0)
 
 def pack_origin(origin: Origin) -> bytes:
     """An origin as events carry it, with its length."""
-    if not origin:
+    if origin is NO_ORIGIN or not origin:
         return _NO_ORIGIN
     packed = _pack_origin(origin)
     return _u32.pack(len(packed)) + packed

@@ -14,7 +14,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Protocol
 
 from statehouse.engine.prepare import Prepared
@@ -143,8 +142,10 @@ def _wake(link: AwaitedTicket | threading.Event | None) -> None:
     """Wakes a caller; if it has left already, those behind it."""
     while isinstance(link, AwaitedTicket):
         # One that leaves at this moment may be woken twice, and then wakes the next one itself.
-        with suppress(RuntimeError):
+        try:  # noqa: SIM105 - every caller does this, and `suppress` takes it half a microsecond
             link.told.release()
+        except RuntimeError:
+            pass
         if not link.left:
             return
         link = link.next

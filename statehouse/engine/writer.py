@@ -144,7 +144,7 @@ class Writer:
         self._enqueue(ticket)
         self.start()
         try:
-            result = ticket.wait(ticket.deadline - self._clock.monotonic())
+            result = ticket.wait(commit.timeout_s)
         except BaseException:
             ticket.withdraw()
             raise
@@ -337,8 +337,9 @@ class Writer:
         answers: list[_Answer] = []
         try:
             group = Group(self._state, self._clock.now_us(), self._entropy)
+            now = self._clock.monotonic()
             for index, ticket in enumerate(tickets):
-                if not self._begin(ticket):
+                if not self._begin(ticket, now):
                     continue
                 on_group = bool(group.rows)
                 try:
@@ -360,14 +361,14 @@ class Writer:
         if len(answers) > 1:
             all_woken.wait(_WAKING_S_MAX)
 
-    def _begin(self, ticket: Ticket) -> bool:
+    def _begin(self, ticket: Ticket, now: float) -> bool:
         """Whether a ticket is still wanted; from here on it can no longer be cancelled (W3)."""
         # Before it can no longer be cancelled: whoever fails to cancel it must not find it absent.
         self._state.in_flight.add(ticket.commit.txn_id)
         if not ticket.begin():
             self._state.in_flight.discard(ticket.commit.txn_id)
             return False
-        if self._clock.monotonic() < ticket.deadline:
+        if now < ticket.deadline:
             return True
         self._give([_Answer(ticket, begun_too_late(ticket.commit), on_group=False)], None)
         return False
