@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-__all__ = ["MARK_BYTES_MAX", "SLOTS", "MarkFile", "check_mark", "read_marks"]
+__all__ = ["MARK_BYTES_MAX", "SLOTS", "MarkFile", "check_mark", "read_marks", "seek_and_write"]
 
 SLOTS: Final = 2
 MARK_BYTES_MAX: Final = 512
@@ -27,14 +27,18 @@ _sync_data = getattr(os, "fdatasync", os.fsync)
 _BINARY: Final[int] = getattr(os, "O_BINARY", 0)
 
 
-def _seek_and_write(file: int, data: bytes, at: int) -> int:
-    # One thread writes, and reads open the file themselves.
+def seek_and_write(file: int, data: bytes, at: int) -> int:
+    """Does what `os.pwrite` does, on Windows: one thread writes, and reads open the file themselves.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     os.lseek(file, at, os.SEEK_SET)
     return os.write(file, data)
 
 
 # Where there is pwrite: each call lets go of the interpreter, for which the writer's callers wait already.
-_write_at: Final[Callable[[int, bytes, int], int]] = getattr(os, "pwrite", _seek_and_write)
+_write_at: Final[Callable[[int, bytes, int], int]] = getattr(os, "pwrite", seek_and_write)
 
 
 def check_mark(slot: int, data: bytes) -> None:
