@@ -8,8 +8,8 @@ as one batch, syncs, moves the high-water mark, announces, and answers. While on
 gathers, so many callers share one sync.
 
 Callers that wait in threads wake one by one, and each needs the interpreter for it. The writer lets all of
-a group go first, if that takes no longer than a few milliseconds: they come back with the next group. Taking
-at once what few were there meant groups of 12 from 64 threads, a sync for each, and a fight over who runs.
+a group go first, if that takes them no longer than it should: they come back with the next group. Taking at
+once what few were there meant groups of 12 from 64 threads, a sync for each, and a fight over who runs.
 
 A caller that blocks, and finds nobody else committing, writes its commit itself: two switches of threads
 cost more than the commit. The writing lock is held by whoever writes. Ctrl-C can fall anywhere into that
@@ -76,8 +76,12 @@ _log = logging.getLogger("statehouse.engine")
 
 _PREPARE_INLINE_BYTES_MAX: Final = 64 * 1024
 
-_WAKING_S_MAX: Final = 0.005
-"""How long the writer lets woken callers go first: so long a thread that computes keeps the interpreter."""
+_WAKING_S: Final = 0.001
+_WAKING_EACH_S: Final = 0.0001
+"""How long the writer lets woken callers go first, in all and for each: twice what they take undisturbed."""
+
+_NO_WAKING_S: Final = 0.1
+"""How long it does not, after that was too short: a thread computes, and each that wakes queues behind it."""
 
 _RETRY_AFTER_S: Final = {"stall": 0.5, "disk_full": 1.0}
 
@@ -122,6 +126,7 @@ class Writer:
         self._writing = threading.RLock()
         self._unfinished: Group | None = None
         self._crowd = 0
+        self._hurrying_until = 0.0
         self.refusing = ""
         """Why nothing more is written; empty while all is well (G8)."""
 
@@ -357,9 +362,14 @@ class Writer:
             _log.exception("the writer failed")
             failure = self._doubt(f"{type(error).__name__} while writing: {error}")
             answers = [_Answer(ticket, _IN_DOUBT, on_group=False) for ticket in tickets if ticket.begun]
-        all_woken = self._give(answers, failure)
-        if len(answers) > 1:
-            all_woken.wait(_WAKING_S_MAX)
+        self._let_go_first(len(answers), self._give(answers, failure))
+
+    def _let_go_first(self, count: int, all_woken: threading.Event) -> None:
+        """Waits until the callers of a group are awake, if they wake as fast as they do by themselves."""
+        if count <= 1 or self._clock.monotonic() < self._hurrying_until:
+            return
+        if not all_woken.wait(_WAKING_S + count * _WAKING_EACH_S):
+            self._hurrying_until = self._clock.monotonic() + _NO_WAKING_S
 
     def _begin(self, ticket: Ticket, now: float) -> bool:
         """Whether a ticket is still wanted; from here on it can no longer be cancelled (W3)."""
