@@ -10,29 +10,26 @@ was committed before; 4. the txn_id is too old to know; 5. what was read has cha
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from statehouse.engine import layout, ropes
 from statehouse.engine.conflicts import check_conflicts, check_preconditions
 from statehouse.engine.digests import chunk_digests, event_digest, operation_digest
+from statehouse.engine.entropy import Entropy
 from statehouse.engine.layout import (
-    INLINE,
     INLINE_BYTES_MAX,
-    KIND_DELETE,
     KIND_WRITE,
-    ROPE,
+    NO_RECORD,
     SALT_BYTES,
     TOMBSTONE,
-    EventOperation,
-    EventRow,
     Head,
     HistoryRow,
-    NameRow,
+    NameHead,
     Totals,
 )
 from statehouse.engine.prepare import Prepared, PreparedOperation
 from statehouse.engine.state import RecentKey, State
+from statehouse.engine.stored import Stored, stored_inline, stored_rope
 from statehouse.errors import (
     AlreadyExistsError,
     ErasedError,
@@ -42,12 +39,10 @@ from statehouse.errors import (
     OutcomeUnknownError,
 )
 from statehouse.protocol.limits import COMMIT_TS_MAX
+from statehouse.protocol.origin import NO_ORIGIN
 from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit, Copy, Extend, Write
 from statehouse.storage import Row, Table
-
-Entropy = Callable[[int], bytes]
-"""Gives so many random bytes."""
 
 
 class DependsOnGroup(Exception):
@@ -73,18 +68,17 @@ class Group:
         self.recent: list[tuple[int, tuple[RecentKey, ...]]] = []
         self.txn_ids: list[str] = []
         self.totals: dict[bytes, Totals] = {}
-        self._names: dict[bytes, NameRow] = {}
+        self._names: dict[bytes, NameHead] = {}
         self._txns: dict[bytes, tuple[int, bytes, int]] = {}
         self._tails: dict[tuple[int, int], int] = {}
 
-    def name_row(self, name: bytes) -> NameRow | None:
+    def name_head(self, name: bytes) -> NameHead | None:
         """The newest state of a record, earlier commits of this group included."""
-        row = self._names.get(name)
-        if row is None:
+        known = self._names.get(name)
+        if known is None:
             data = self._state.store.get(Table.NAMES, name)
-            if data is not None:
-                return layout.unpack_name_row(data)
-        return row
+            return None if data is None else layout.unpack_name_head(data)
+        return known
 
     def newest_in(self, after_ts: int, start: bytes, stop: bytes, *, membership: bool) -> int:
         """The newest commit of this group that touched a range; 0 when none did."""
@@ -112,7 +106,8 @@ class Group:
         self._check_age(commit)
         if commit.operations and commit.read_ts is not None:
             check_conflicts(state, self, prepared)
-        check_preconditions(self, prepared)
+        if commit.preconditions:
+            check_preconditions(self, prepared)
         if not commit.operations:
             return Outcome(Committed(self.head.commit_ts, self.head.committed_at_us), staged=False)
         return self._stage(prepared)
@@ -178,19 +173,17 @@ class Group:
         for index, each in enumerate(prepared.operations):
             staging.add(each, salts[index * SALT_BYTES : (index + 1) * SALT_BYTES])
         event = layout.pack_event_row(
-            EventRow(committed_at_us, head.digest, commit.txn_id, commit.origin, tuple(staging.operations))
+            committed_at_us, head.digest, prepared.txn_key, prepared.origin, staging.operations
         )
-        rows = staging.rows
-        stamp = layout.pack_u64(commit_ts)
+        rows, stamp = staging.rows, staging.stamp
         rows.append((Table.EVENTS, stamp, event))
-        rows.append((Table.TXNS, prepared.txn_key, layout.pack_txn_row(commit_ts, prepared.fingerprint)))
+        rows.append((Table.TXNS, prepared.txn_key, stamp + prepared.fingerprint))
         totals = staging.totals()
         rows += [(Table.AGENTS, prefix + stamp, layout.pack_totals(each)) for prefix, each in totals.items()]
-        origin = commit.origin
-        if origin:
+        if commit.origin is not NO_ORIGIN:
             rows += [
                 (Table.ORIGINS, layout.origin_prefix(kind, identity) + stamp, b"")
-                for kind, identity in layout.origin_identities(origin)
+                for kind, identity in layout.origin_identities(commit.origin)
             ]
         # From here on nothing can fail: the commit becomes part of the group.
         self.rows += rows
@@ -224,64 +217,62 @@ class _Staging:
         self._group = group
         self._state = state
         self._commit_ts = commit_ts
+        self.stamp = layout.pack_u64(commit_ts)
         self.next_record_id = next_record_id
         self.rows: list[Row] = []
-        self.operations: list[EventOperation] = []
-        self.names: dict[bytes, NameRow] = {}
+        self.operations: list[bytes] = []
+        self.names: dict[bytes, NameHead] = {}
         self.tails: dict[tuple[int, int], int] = {}
         self.touched: list[RecentKey] = []
         self._keys: dict[bytes, int] = {}
 
     def add(self, each: PreparedOperation, salt: bytes) -> None:
         """Works out the rows of one operation."""
-        name, operation, chunks = each
-        old = self._group.name_row(name)
-        existed = old is not None and not old.flags & TOMBSTONE
-        version = 1 if old is None else old.version + 1
-        if old is None:
-            record_id = self.next_record_id
+        name = each.name
+        known = self._group.name_head(name)
+        if known is None:
+            record_id, version, existed = self.next_record_id, 1, False
             self.next_record_id += 1
             self.rows.append((Table.RECORDS, layout.pack_u64(record_id), name))
         else:
-            record_id = old.record_id
-        rope: ropes.Rope | None = None
-        data: bytes | None = None
-        content_type = ""
-        flags = TOMBSTONE
-        if isinstance(operation, Write):
-            content_type, data = operation.payload.content_type, operation.payload.data
-        elif isinstance(operation, Extend):
-            content_type = operation.content_type
-            data, rope = self._extended(operation)
-            chunks = chunk_digests(data) if data is not None else rope.chunks if rope else ()
-        if data is not None and len(data) > INLINE_BYTES_MAX:
-            rope, data = ropes.whole(record_id, self._commit_ts, data, chunks), None
-        if data is not None:
-            flags = INLINE
-        elif rope is not None:
-            flags = ROPE
-            self.rows += rope.segments
-        self._put(name, NameRow(record_id, version, self._commit_ts, flags, content_type, data), salt, rope)
-        exists = flags != TOMBSTONE
-        kind = KIND_WRITE if exists else KIND_DELETE
-        digest = operation_digest(kind, salt, name, content_type, chunks)
-        self.operations.append(EventOperation(record_id, version, kind, digest))
+            record_id, version, _, flags, _ = known
+            version += 1
+            existed = not flags & TOMBSTONE
+        commit_ts = self._commit_ts
+        kind, head, inline, body, proof = each.stored or self._store(each, record_id)
+        name_row = layout.pack_name_row(record_id, version, commit_ts, head, inline)
+        history_row = layout.pack_history_row(version, head, salt, body)
+        self.rows += (
+            (Table.NAMES, name, name_row),
+            (Table.HISTORY, layout.history_key(record_id, commit_ts), history_row),
+            (Table.VERSIONS, layout.version_key(record_id, version), self.stamp),
+        )
+        digest = operation_digest(salt, proof)
+        self.operations.append(layout.pack_event_operation(record_id, version, kind, digest))
+        self.names[name] = (record_id, version, commit_ts, head[0], head[1])
+        exists = kind == KIND_WRITE
         self.touched.append((name, existed != exists))
         agent = name[: name.rindex(b"\0") + 1]
         self._keys[agent] = self._keys.get(agent, 0) + exists - existed
 
-    def _put(self, name: bytes, row: NameRow, salt: bytes, rope: ropes.Rope | None) -> None:
-        record_id, version, commit_ts, flags, content_type, data = row
-        if rope is None:
-            history = HistoryRow(version, flags, content_type, salt, data)
+    def _store(self, each: PreparedOperation, record_id: int) -> Stored:
+        """What a large value or an `Extend` leaves, with its segments."""
+        name, operation, chunks, _ = each
+        rope: ropes.Rope | None = None
+        if isinstance(operation, Extend):
+            content_type = operation.content_type
+            data, rope = self._extended(operation)
+            chunks = chunk_digests(data) if data is not None else ()
         else:
-            history = HistoryRow(version, flags, content_type, salt, None, *rope[:3])
-        self.names[name] = row
-        self.rows += (
-            (Table.NAMES, name, layout.pack_name_row(row)),
-            (Table.HISTORY, layout.history_key(record_id, commit_ts), layout.pack_history_row(history)),
-            (Table.VERSIONS, layout.version_key(record_id, version), layout.pack_u64(commit_ts)),
-        )
+            assert isinstance(operation, Write), "a delete leaves nothing to be worked out here"
+            content_type, data = operation.payload.content_type, operation.payload.data
+        if data is not None:
+            if len(data) <= INLINE_BYTES_MAX:
+                return stored_inline(name, content_type, data, chunks)
+            rope = ropes.whole(record_id, self._commit_ts, data, chunks)
+        assert rope is not None, "what is not written whole is a rope"
+        self.rows += rope.segments
+        return stored_rope(name, content_type, rope)
 
     def _extended(self, operation: Extend) -> tuple[bytes | None, ropes.Rope | None]:
         """The value of an `Extend`: its bytes when it is to be written whole, else its rope."""
@@ -311,17 +302,17 @@ class _Staging:
     def _base(self, operation: Extend) -> HistoryRow:
         where = f"{operation.base_key} version {operation.base_version}"
         name = self._state.name_key(operation.base_key)
-        known = self._group.name_row(name)
-        if known is None or not 0 < operation.base_version <= known.version:
+        record_id, newest, newest_ts, _, _ = self._group.name_head(name) or NO_RECORD
+        if not 0 < operation.base_version <= newest:
             raise NotFoundError(f"{where} does not exist; send the value whole", key=operation.base_key)
         store = self._state.store
-        version = layout.version_key(known.record_id, operation.base_version)
+        version = layout.version_key(record_id, operation.base_version)
         stamp = store.get(Table.VERSIONS, version)
         if stamp is None:
-            if known.commit_ts > self._state.head.commit_ts:
+            if newest_ts > self._state.head.commit_ts:
                 raise DependsOnGroup
             raise NotFoundError(f"{where} is not retained; send the value whole", key=operation.base_key)
-        key = layout.history_key(known.record_id, layout.unpack_u64(stamp))
+        key = layout.history_key(record_id, layout.unpack_u64(stamp))
         data = store.get(Table.HISTORY, key)
         if data is None:
             raise layout.damaged(Table.HISTORY, f"{where} has no history row")

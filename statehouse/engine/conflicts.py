@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from statehouse.engine import layout
-from statehouse.engine.layout import TOMBSTONE, NameRow
+from statehouse.engine.layout import NO_RECORD, TOMBSTONE, NameHead
 from statehouse.engine.prepare import Prepared
 from statehouse.engine.state import State
 from statehouse.errors import CompactedError, ConflictError, PreconditionFailedError
@@ -23,7 +23,7 @@ from statehouse.storage import Table
 class Newest(Protocol):
     """The newest state of records, commits that are not written yet included."""
 
-    def name_row(self, name: bytes) -> NameRow | None:
+    def name_head(self, name: bytes) -> NameHead | None:
         """The newest state of a record."""
         ...
 
@@ -50,10 +50,10 @@ def check_conflicts(state: State, group: Newest, prepared: Prepared) -> None:
     changed: list[RecordKey | KeyRange] = []
     newest = 0
     for key, name in zip(commit.reads, prepared.reads, strict=True):
-        row = group.name_row(name)
-        if row is not None and row.commit_ts > read_ts:
+        known = group.name_head(name)
+        if known is not None and known[2] > read_ts:
             changed.append(key)
-            newest = max(newest, row.commit_ts)
+            newest = max(newest, known[2])
     for key_range, (start, stop) in zip(commit.ranges, prepared.ranges, strict=True):
         touched = _newest_in(state, group, read_ts, start, stop, membership=key_range.keys_only)
         if touched:
@@ -127,11 +127,9 @@ def _newest_flip(state: State, record_id: int, read_ts: int) -> int:
 def check_preconditions(group: Newest, prepared: Prepared) -> None:
     """Raises PreconditionFailedError for the first precondition that does not hold."""
     for condition, name in zip(prepared.commit.preconditions, prepared.conditions, strict=True):
-        row = group.name_row(name)
-        if row is None or row.flags & TOMBSTONE:
+        _, version, commit_ts, flags, _ = group.name_head(name) or NO_RECORD
+        if flags & TOMBSTONE:
             version = commit_ts = 0
-        else:
-            version, commit_ts = row.version, row.commit_ts
         if condition.version is not None:
             expected, actual, what = condition.version, version, "version"
         else:

@@ -32,14 +32,15 @@ def chunk_digests(data: bytes) -> tuple[bytes, ...]:
     return tuple(sha256(view[at : at + CHUNK_BYTES]).digest() for at in range(0, len(data), CHUNK_BYTES))
 
 
-def operation_digest(
-    kind: int, salt: bytes, name: bytes, content_type: str, chunks: Iterable[bytes]
-) -> bytes:
-    """The digest of one operation, as events carry it."""
+def operation_proof(kind: int, name: bytes, content_type: str, chunks: Iterable[bytes]) -> bytes:
+    """What the digest of an operation covers besides its salt."""
     spelled = content_type.encode()
-    return sha256(
-        b"".join((salt, _sizes.pack(kind, len(name), len(spelled)), name, spelled, *chunks))
-    ).digest()
+    return b"".join((_sizes.pack(kind, len(name), len(spelled)), name, spelled, *chunks))
+
+
+def operation_digest(salt: bytes, proof: bytes) -> bytes:
+    """The digest of one operation, as events carry it."""
+    return sha256(salt + proof).digest()
 
 
 def event_digest(row: bytes) -> bytes:

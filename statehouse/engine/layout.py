@@ -39,7 +39,7 @@ other keys of the same agent, may refer to one range; that is how a growing valu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -84,9 +84,13 @@ TYPES: Final[Mapping[int, str]] = {code: name for name, code in _TYPE_CODES.item
 _TYPE_SPELLED: Final = 255
 
 
-def _spelled(content_type: str) -> bytes:
+def pack_value_head(flags: int, content_type: str) -> bytes:
+    """What the rows of a value in `names` and `history` both say of it: its flags and its type."""
+    code = _TYPE_CODES.get(content_type)
+    if code is not None:
+        return bytes((flags, code))
     text = content_type.encode()
-    return bytes((len(text),)) + text
+    return bytes((flags, _TYPE_SPELLED, len(text))) + text
 
 
 def _type_at(data: bytes, code: int, offset: int) -> tuple[str, int]:
@@ -164,25 +168,26 @@ class NameRow(NamedTuple):
 
 _name_head: Final = Struct(">QQQBB")
 NAME_HEAD_BYTES: Final = _name_head.size
-unpack_name_head: Final = _name_head.unpack_from
-"""Record id, version, commit_ts, flags and type of a row in `names`, for the read that is made most.
+NameHead = tuple[int, int, int, int, int]
+"""Record id, version, commit_ts, flags and type of a row in `names`."""
+
+NO_RECORD: Final[NameHead] = (0, 0, 0, TOMBSTONE, 0)
+"""What is known of a record that was never written."""
+
+unpack_name_head: Final[Callable[[bytes], NameHead]] = _name_head.unpack_from
+"""See `NameHead`; for the read that is made most, and the writer.
 
 With `INLINE` and a type in `TYPES`, the value is all that follows.
 """
 
 
-def pack_name_row(row: NameRow) -> bytes:
-    """The value in `names`."""
-    record_id, version, commit_ts, flags, content_type, data = row
-    code = _TYPE_CODES.get(content_type, _TYPE_SPELLED)
-    head = _name_head.pack(record_id, version, commit_ts, flags, code)
-    if code == _TYPE_SPELLED:
-        head += _spelled(content_type)
-    return head if data is None else head + data
+def pack_name_row(record_id: int, version: int, commit_ts: int, head: bytes, data: bytes) -> bytes:
+    """The value in `names`: `head` is a `pack_value_head`, `data` a value that is inline, or nothing."""
+    return _u64_triple.pack(record_id, version, commit_ts) + head + data
 
 
 def unpack_name_row(row: bytes) -> NameRow:
-    """See `pack_name_row`."""
+    """A row as `pack_name_row` made it."""
     record_id, version, commit_ts, flags, code = _name_head.unpack_from(row)
     if code == _TYPE_SPELLED:
         content_type, offset = _type_at(row, code, NAME_HEAD_BYTES)
@@ -246,32 +251,29 @@ def parse_history_key(key: bytes) -> tuple[int, int]:
     return record_id, _U64_MAX - inverted
 
 
-def pack_history_row(row: HistoryRow) -> bytes:
-    """The value in `history`."""
-    code = _TYPE_CODES.get(row.content_type, _TYPE_SPELLED)
-    if row.data is not None and code != _TYPE_SPELLED:
-        return _history_head.pack(row.version, row.flags, code) + row.salt + row.data
-    parts = [_history_head.pack(row.version, row.flags, code)]
-    if code == _TYPE_SPELLED:
-        parts.append(_spelled(row.content_type))
-    if not row.flags & ERASED:
-        parts.append(row.salt)
-    if row.flags & INLINE:
-        parts.append(row.data or b"")
-    elif row.flags & ROPE:
-        parts += (pack_varint(row.length), pack_varint(len(row.pieces)))
-        for piece in row.pieces:
-            if isinstance(piece, Literal):
-                parts += (b"\0", pack_varint(len(piece.data)), piece.data)
-            else:
-                parts.append(b"\1")
-                parts.extend(pack_varint(number) for number in piece)
-        parts.extend(row.chunks)
+def pack_history_row(version: int, head: bytes, salt: bytes, body: bytes) -> bytes:
+    """The value in `history`: `head` is a `pack_value_head`.
+
+    The body is the value where it is inline, a `pack_rope`, or nothing. An erased version has no salt.
+    """
+    return _u64.pack(version) + head + salt + body
+
+
+def pack_rope(length: int, pieces: Sequence[Piece], chunks: Iterable[bytes]) -> bytes:
+    """Where the bytes of a large value are, as its row in `history` says it; see `HistoryRow`."""
+    parts = [pack_varint(length), pack_varint(len(pieces))]
+    for piece in pieces:
+        if isinstance(piece, Literal):
+            parts += (b"\0", pack_varint(len(piece.data)), piece.data)
+        else:
+            parts.append(b"\1")
+            parts.extend(pack_varint(number) for number in piece)
+    parts.extend(chunks)
     return b"".join(parts)
 
 
 def unpack_history_row(row: bytes) -> HistoryRow:
-    """See `pack_history_row`."""
+    """A row as `pack_history_row` made it."""
     version, flags, code = _history_head.unpack_from(row)
     content_type, offset = _type_at(row, code, 10)
     if flags & ERASED:
@@ -374,23 +376,20 @@ def unpack_txn_id(packed: bytes) -> str:
     return packed[1:].hex() if packed[:1] == _TXN_HEX else packed[1:].decode()
 
 
-def pack_event_row(row: EventRow) -> bytes:
-    """The value in `events`."""
-    txn_id = pack_txn_id(row.txn_id)
-    origin = _pack_origin(row.origin) if row.origin else b""
-    return b"".join(
-        (
-            _event_head.pack(FORMAT, row.previous_digest, row.committed_at_us, len(txn_id)),
-            txn_id,
-            _u32.pack(len(origin)),
-            origin,
-            *[_event_operation.pack(*operation) for operation in row.operations],
-        )
-    )
+pack_event_operation: Final = _event_operation.pack
+"""The fields of an `EventOperation`, one after another."""
+
+
+def pack_event_row(
+    committed_at_us: int, previous_digest: bytes, txn_id: bytes, origin: bytes, operations: Iterable[bytes]
+) -> bytes:
+    """The value in `events`, of parts that are packed already; see `EventRow`."""
+    head = _event_head.pack(FORMAT, previous_digest, committed_at_us, len(txn_id))
+    return b"".join((head, txn_id, origin, *operations))
 
 
 def unpack_event_row(data: bytes) -> EventRow:
-    """See `pack_event_row`."""
+    """A row as `pack_event_row` made it."""
     committed_at_us, txn_id, origin, operations = unpack_event(data)
     previous = _event_head.unpack_from(data)[1]
     return EventRow(committed_at_us, previous, txn_id, origin, tuple(map(EventOperation._make, operations)))
@@ -418,6 +417,17 @@ def event_time(data: bytes) -> int:
 
 _ORIGIN_TRACE: Final = 1
 _ORIGIN_SPAN: Final = 2
+
+
+_NO_ORIGIN: Final = _u32.pack(0)
+
+
+def pack_origin(origin: Origin) -> bytes:
+    """An origin as events carry it, with its length."""
+    if origin is NO_ORIGIN or not origin:
+        return _NO_ORIGIN
+    packed = _pack_origin(origin)
+    return _u32.pack(len(packed)) + packed
 
 
 def _pack_origin(origin: Origin) -> bytes:
@@ -495,13 +505,8 @@ def origin_prefix(kind: str, identity: str) -> bytes:
     return ORIGIN_KINDS[kind] + text
 
 
-def pack_txn_row(commit_ts: int, fingerprint: bytes) -> bytes:
-    """The value in `txns`."""
-    return _u64.pack(commit_ts) + fingerprint
-
-
 def unpack_txn_row(data: bytes) -> tuple[int, bytes]:
-    """See `pack_txn_row`."""
+    """The commit_ts and the fingerprint that a row in `txns` consists of."""
     return _u64.unpack_from(data)[0], data[8:]
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeVar
 from statehouse._version import __version__, git_sha
 from statehouse.engine import layout
 from statehouse.engine.clock import Clock, SystemClock
-from statehouse.engine.commits import Entropy
+from statehouse.engine.entropy import Entropy, SystemEntropy
 from statehouse.engine.marks import Mark, Marker
 from statehouse.engine.reads import Reads
 from statehouse.engine.recovery import recover
@@ -69,7 +69,7 @@ def open_engine(
     accept_data_loss: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     clock: Clock | None = None,
-    entropy: Entropy = os.urandom,
+    entropy: Entropy | None = None,
 ) -> LocalEngine:
     """Opens the engine on a store, which it owns from then on: closing the engine closes the store.
 
@@ -80,7 +80,7 @@ def open_engine(
         accept_data_loss: Open although acknowledged commits are missing; begins a new epoch.
         limits: How large things may be.
         clock: Where the time comes from.
-        entropy: Gives so many random bytes.
+        entropy: Gives so many random bytes; called by one thread at a time.
 
     Raises:
         CorruptionError: Acknowledged commits are missing, or rows contradict each other.
@@ -91,6 +91,7 @@ def open_engine(
     """
     if durability not in ("sync", "none"):
         raise InvalidArgumentError(f"durability must be 'sync' or 'none': {durability!r:.80}")
+    entropy = entropy or SystemEntropy()
     try:
         state, mark = recover(store, limits, entropy, accept_data_loss=accept_data_loss)
         return LocalEngine(state, mark, durability=durability, clock=clock or SystemClock(), entropy=entropy)

@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 
 from statehouse.engine import layout
 from statehouse.engine.digests import chunk_digests, condition_mark, fingerprint, operation_mark
+from statehouse.engine.layout import INLINE_BYTES_MAX
 from statehouse.engine.state import State, check_commit_ts
+from statehouse.engine.stored import Stored, stored_inline, stored_tombstone
 from statehouse.errors import InvalidArgumentError, LimitExceededError
 from statehouse.protocol.limits import check_integer
 from statehouse.protocol.names import check_key, check_text, check_txn_id
@@ -23,11 +25,19 @@ _OPERATIONS: Final = (Write, Delete, Extend)
 
 
 class PreparedOperation(NamedTuple):
-    """An operation with what could be worked out without looking at the store."""
+    """An operation with what could be worked out without looking at the store.
+
+    Attributes:
+        name: The key in `names`.
+        operation: The operation.
+        chunks: The chunk digests of a `Write`.
+        stored: What it leaves; None when that takes a record id or what is there.
+    """
 
     name: bytes
     operation: Write | Delete | Extend
     chunks: tuple[bytes, ...]
+    stored: Stored | None
 
 
 class Prepared(NamedTuple):
@@ -35,6 +45,7 @@ class Prepared(NamedTuple):
 
     commit: Commit
     txn_key: bytes
+    origin: bytes
     fingerprint: bytes
     operations: tuple[PreparedOperation, ...]
     reads: tuple[bytes, ...]
@@ -67,14 +78,20 @@ def prepare(state: State, commit: Commit) -> Prepared:
             raise InvalidArgumentError(f"{operation.key} appears twice in one transaction; keep the last one")
         names.add(name)
         chunks: tuple[bytes, ...] = ()
+        stored: Stored | None = None
         size += len(name)
         if isinstance(operation, Write):
-            size += _check_write(state, operation)
-            chunks = chunk_digests(operation.payload.data)
+            payload = operation.payload
+            size += _check_write(state, payload)
+            chunks = chunk_digests(payload.data)
+            if len(payload.data) <= INLINE_BYTES_MAX:
+                stored = stored_inline(name, payload.content_type, payload.data, chunks)
         elif isinstance(operation, Extend):
             size += _check_extend(state, operation)
+        else:
+            stored = stored_tombstone(name)
         marks += operation_mark(operation, name, chunks)
-        operations.append(PreparedOperation(name, operation, chunks))
+        operations.append(PreparedOperation(name, operation, chunks, stored))
     if size > limits.transaction_bytes_max:
         raise LimitExceededError(
             f"the transaction is {size} bytes; the limit is {limits.transaction_bytes_max}: use several",
@@ -91,6 +108,7 @@ def prepare(state: State, commit: Commit) -> Prepared:
     return Prepared(
         commit,
         layout.pack_txn_id(commit.txn_id),
+        layout.pack_origin(commit.origin),
         fingerprint(marks),
         tuple(operations),
         reads,
@@ -165,8 +183,7 @@ def _check_type(state: State, content_type: str) -> None:
         check_text("content_type", content_type, min(state.limits.content_type_bytes_max, 255))
 
 
-def _check_write(state: State, operation: Write) -> int:
-    payload: object = operation.payload
+def _check_write(state: State, payload: object) -> int:
     if not isinstance(payload, Payload):
         raise InvalidArgumentError(f"a write needs a Payload, not {type(payload).__name__}: {payload!r:.80}")
     _check_type(state, payload.content_type)

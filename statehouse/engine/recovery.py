@@ -16,8 +16,8 @@ import logging
 from typing import Final
 
 from statehouse.engine import layout
-from statehouse.engine.commits import Entropy
 from statehouse.engine.digests import event_digest
+from statehouse.engine.entropy import Entropy
 from statehouse.engine.layout import EMPTY_HEAD, FORMAT, NO_HORIZON, Head
 from statehouse.engine.marks import Mark, newest_mark
 from statehouse.engine.remains import check_empty, check_nothing_above

@@ -3,9 +3,10 @@
 A ticket is either begun by the writer or withdrawn by its caller, whichever comes first, and never both
 (W3). A caller that blocks waits on a bare lock: a `Future` costs it three more switches of threads.
 
-Callers of one group that wait in threads wake one another: the writer wakes the first, each wakes the next.
-Woken all at once they would fight for the interpreter, which runs one of them: with 64 threads that fight
-took more time than their commits. Whoever stops waiting, for whatever reason, wakes the next.
+Callers of one group that wait in threads wake one another: the writer wakes the first, each wakes the next,
+the last wakes the writer. Woken all at once they would fight for the interpreter, which runs one of them:
+with 64 threads that fight took more time than their commits. Whoever stops waiting, for whatever reason,
+wakes the next.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Protocol
 
 from statehouse.engine.prepare import Prepared
@@ -98,7 +98,7 @@ class AwaitedTicket:
         self.deadline = deadline
         self.begun = False
         self.result: Committed | StatehouseError | None = None
-        self.next: AwaitedTicket | None = None
+        self.next: AwaitedTicket | threading.Event | None = None
         self.left = False
         # Both locks are used once: whoever takes the turn has it, and the answer lifts the other.
         self.turn = threading.Lock()
@@ -118,23 +118,14 @@ class AwaitedTicket:
     def tell(self, result: Committed | StatehouseError) -> None:
         """See `Ticket.tell`."""
         self.set(result, None)
-        self.wake()
+        _wake(self)
 
-    def set(self, result: Committed | StatehouseError, following: AwaitedTicket | None) -> None:
+    def set(
+        self, result: Committed | StatehouseError, following: AwaitedTicket | threading.Event | None
+    ) -> None:
         """Sets the answer, and whom this caller wakes; it may find the answer before it is woken."""
         self.next = following
         self.result = result
-
-    def wake(self) -> None:
-        """Wakes this caller; if it has left already, those behind it."""
-        ticket: AwaitedTicket | None = self
-        while ticket is not None:
-            # One that leaves at this moment may be woken twice, and then wakes the next one itself.
-            with suppress(RuntimeError):
-                ticket.told.release()
-            if not ticket.left:
-                return
-            ticket = ticket.next
 
     def wait(self, seconds: float) -> Committed | StatehouseError | None:
         """The answer; None when there was none in time."""
@@ -142,20 +133,36 @@ class AwaitedTicket:
             self.told.acquire(timeout=max(0.0, seconds))
         finally:
             self.left = True
-            if self.result is not None and self.next is not None:
-                self.next.wake()
+            if self.result is not None:
+                _wake(self.next)
         return self.result
 
 
-def tell_all(answers: Sequence[tuple[Ticket, Committed | StatehouseError]]) -> None:
-    """Answers the callers of a group."""
-    first: AwaitedTicket | None = None
+def _wake(link: AwaitedTicket | threading.Event | None) -> None:
+    """Wakes a caller; if it has left already, those behind it."""
+    while isinstance(link, AwaitedTicket):
+        # One that leaves at this moment may be woken twice, and then wakes the next one itself.
+        try:  # noqa: SIM105 - every caller does this, and `suppress` takes it half a microsecond
+            link.told.release()
+        except RuntimeError:
+            pass
+        if not link.left:
+            return
+        link = link.next
+    if link is not None:
+        link.set()
+
+
+def tell_all(
+    answers: Sequence[tuple[Ticket, Committed | StatehouseError]], all_woken: threading.Event
+) -> None:
+    """Answers the callers of a group, and sets an event when none of them waits in its thread any more."""
+    first: AwaitedTicket | threading.Event = all_woken
     for ticket, result in reversed(answers):
         if isinstance(ticket, AwaitedTicket):
             ticket.set(result, first)
             first = ticket
-    if first is not None:
-        first.wake()
+    _wake(first)
     for ticket, result in answers:
         if not isinstance(ticket, AwaitedTicket):
             ticket.tell(result)

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from statehouse.engine import layout, ropes
 from statehouse.engine.cursors import pack_cursor, unpack_cursor
-from statehouse.engine.digests import chunk_digests, event_digest, operation_digest
+from statehouse.engine.digests import chunk_digests, event_digest, operation_digest, operation_proof
 from statehouse.engine.layout import ERASED, INLINE, KIND_DELETE, KIND_WRITE, TOMBSTONE, EventRow, Totals
 from statehouse.engine.reads import Reads, check_limit
 from statehouse.engine.state import State
@@ -164,9 +164,8 @@ class Verifier:
                     f"the chunks of {shown} version {row.version} are not those that were written",
                 )
         kind = KIND_DELETE if row.flags & TOMBSTONE else KIND_WRITE
-        if kind != operation.kind or operation.digest != operation_digest(
-            kind, row.salt, name, row.content_type, chunks
-        ):
+        proof = operation_proof(kind, name, row.content_type, chunks)
+        if kind != operation.kind or operation.digest != operation_digest(row.salt, proof):
             yield (
                 Table.HISTORY,
                 f"the value of {shown} version {row.version} is not the one that was committed",

@@ -11,10 +11,11 @@ big endian, then the data. The rest is zeros.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-__all__ = ["MARK_BYTES_MAX", "SLOTS", "MarkFile", "check_mark", "read_marks"]
+__all__ = ["MARK_BYTES_MAX", "SLOTS", "MarkFile", "check_mark", "read_marks", "seek_and_write"]
 
 SLOTS: Final = 2
 MARK_BYTES_MAX: Final = 512
@@ -24,6 +25,20 @@ _LENGTH_BYTES: Final = 2
 # macOS and Windows have no fdatasync; Windows opens files as text unless told.
 _sync_data = getattr(os, "fdatasync", os.fsync)
 _BINARY: Final[int] = getattr(os, "O_BINARY", 0)
+
+
+def seek_and_write(file: int, data: bytes, at: int) -> int:
+    """Does what `os.pwrite` does, on Windows: one thread writes, and reads open the file themselves.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    os.lseek(file, at, os.SEEK_SET)
+    return os.write(file, data)
+
+
+# Where there is pwrite: each call lets go of the interpreter, for which the writer's callers wait already.
+_write_at: Final[Callable[[int, bytes, int], int]] = getattr(os, "pwrite", seek_and_write)
 
 
 def check_mark(slot: int, data: bytes) -> None:
@@ -95,10 +110,8 @@ class MarkFile:
             OSError: The file cannot be written.
         """
         check_mark(slot, data)
-        # Not pwrite, which Windows lacks: one thread writes, and reads open the file themselves.
-        os.lseek(self._file, slot * _SLOT_BYTES, os.SEEK_SET)
         content = len(data).to_bytes(_LENGTH_BYTES, "big") + data
-        if os.write(self._file, content) != len(content):
+        if _write_at(self._file, content, slot * _SLOT_BYTES) != len(content):
             raise OSError(f"the mark file {str(self._path)!r} took only a part of a mark")
         if sync:
             _sync_data(self._file)

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from statehouse.engine import LocalEngine, open_engine
+from statehouse.engine.prepare import Prepared
+from statehouse.engine.tickets import AwaitedTicket, tell_all
 from statehouse.errors import DeadlineExceededError, EngineError, OutcomeUnknownError
 from statehouse.protocol.names import RecordKey
 from statehouse.protocol.replies import Committed
@@ -100,6 +102,31 @@ def test_every_caller_of_a_group_is_answered() -> None:
             assert len({answer.result(WAIT_S).commit_ts for answer in answers}) == 32
     assert problems(engine) == []
     engine.close()
+
+
+def test_the_writer_learns_when_the_last_caller_of_a_group_is_awake() -> None:
+    tickets, all_woken = waiting_tickets(3), threading.Event()
+    tell_all([(ticket, Committed(1, 1)) for ticket in tickets], all_woken)
+    awake = []
+    for ticket in tickets:
+        awake.append(all_woken.is_set())
+        ticket.wait(0)
+    assert [*awake, all_woken.is_set()] == [False, False, False, True]
+
+
+def test_callers_that_left_before_they_were_answered_keep_nobody_waiting() -> None:
+    tickets, all_woken = waiting_tickets(3), threading.Event()
+    for ticket in tickets[1:]:
+        assert ticket.wait(0) is None
+    tell_all([(ticket, Committed(1, 1)) for ticket in tickets], all_woken)
+    assert tickets[0].wait(0) == Committed(1, 1)
+    assert all_woken.is_set()
+
+
+def waiting_tickets(count: int) -> list[AwaitedTicket]:
+    """Tickets of callers that wait, in no store."""
+    prepared = Prepared(commit_of(1), b"", b"", b"", (), (), (), (), 0)
+    return [AwaitedTicket(prepared.commit, prepared, 0.0) for _ in range(count)]
 
 
 def test_a_callback_that_would_wait_for_the_writer_is_told_so() -> None:
