@@ -22,6 +22,7 @@ from statehouse.protocol.limits import KIB
 from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit, Request
 from statehouse.rpc.serving.admission import Admission
+from statehouse.rpc.serving.weights import weight_of_commit
 from statehouse.rpc.status import status_of, trailers, words
 
 log: Final = logging.getLogger("statehouse.rpc")
@@ -109,7 +110,9 @@ class Answers:
         return future.result()
 
     async def _commit(self, commit: Commit) -> Committed:
-        future = self.engine.submit(commit)
+        # The engine checks it here and now, and only its values elsewhere.
+        submit = self.engine.submit
+        future: Future[Committed] = await self.code(weight_of_commit(commit), submit, commit)
         try:
             await settled(future, commit.timeout_s)
         except asyncio.CancelledError:
@@ -127,6 +130,10 @@ class Answers:
         """Turns something of about this size into messages, or out of them; in a thread if it is large."""
         if size_bytes <= INLINE_BYTES_MAX:
             return function(*arguments)
+        return await self.in_thread(function, *arguments)
+
+    async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Does what would stop the loop for too long."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     def close(self) -> None:

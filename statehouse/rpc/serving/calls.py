@@ -12,8 +12,9 @@ from statehouse._generated import statehouse_pb2 as pb
 from statehouse.errors import ErasedError
 from statehouse.protocol.replies import Entry, EventPage, Read
 from statehouse.protocol.requests import Commit, Get, GetAtVersion, Replay, Request
-from statehouse.rpc.methods import METHODS, Method, parse
+from statehouse.rpc.methods import METHODS, Method
 from statehouse.rpc.serving.answers import INLINE_BYTES_MAX, Answer, Answers, ReplyTooLargeError, guarded
+from statehouse.rpc.serving.received import received
 from statehouse.rpc.serving.weights import is_quick, weight
 from statehouse.rpc.sizes import MESSAGE_BYTES_MAX
 
@@ -30,7 +31,7 @@ def answer_to(method: Method, answers: Answers) -> Answer:
 
     async def answer(data: bytes, context: Any) -> bytes:
         if len(data) <= INLINE_BYTES_MAX:
-            message = parse(asked, data)
+            message = received(asked, data)
             request = decode(message)
             if is_quick(request):
                 try:
@@ -61,7 +62,7 @@ def answer_to(method: Method, answers: Answers) -> Answer:
             admission.leave(size)
 
     def decoded(data: bytes) -> tuple[Message, Request[Any]]:
-        message = parse(asked, data)
+        message = received(asked, data)
         return message, decode(message)
 
     return answer

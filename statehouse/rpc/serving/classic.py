@@ -15,9 +15,10 @@ from statehouse.protocol.names import DEFAULT_NAMESPACE
 from statehouse.protocol.replies import Page
 from statehouse.protocol.requests import Scan
 from statehouse.rpc.codec.names import cursor_in, integer
-from statehouse.rpc.methods import BY_FIELD, parse
+from statehouse.rpc.methods import BY_FIELD
 from statehouse.rpc.serving.answers import Answer, Answers, guarded
 from statehouse.rpc.serving.calls import answer_to, encoded, too_large
+from statehouse.rpc.serving.received import received
 from statehouse.rpc.serving.weights import weight
 from statehouse.rpc.sizes import CLASSIC_REPLY_BYTES_MAX
 
@@ -33,7 +34,7 @@ def calls(answers: Answers) -> Mapping[str, Answer]:
     page_of_records = answer_to(_SCAN, answers)
 
     async def list_keys(data: bytes, context: Any) -> bytes:
-        message = parse(pb.ListKeysRequest, data)
+        message = received(pb.ListKeysRequest, data)
         paged = message.HasField("limit")
         request = Scan(
             message.namespace or DEFAULT_NAMESPACE,
@@ -47,7 +48,7 @@ def calls(answers: Answers) -> Mapping[str, Answer]:
         return await _gathered(answers, message, request, _keys, len(data), context, once=paged)
 
     async def scan_prefix(data: bytes, context: Any) -> bytes:
-        message = parse(pb.ScanPrefixRequest, data)
+        message = received(pb.ScanPrefixRequest, data)
         if message.HasField("limit"):
             return await page_of_records(data, context)
         request = _SCAN.decode(message)

@@ -7,7 +7,8 @@ Invariants:
 
 * P1. Each item is answered once, or its stream has ended.
 * P2. A stream holds at most so many unanswered items, and bytes of requests and replies; then it reads no
-  further. The bytes are shared out among the streams there are.
+  further. The bytes are shared out among the streams there are. What was begun before that and has a reply
+  that does not fit any more is told to ask again in a call of its own.
 * P3. Threads of the engine touch nothing here but `_finished`, and wake the loop once for all they add.
 """
 
@@ -17,7 +18,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
 from functools import partial
 from typing import Any, Final
@@ -33,18 +34,24 @@ from statehouse.errors import (
     LimitExceededError,
     StatehouseError,
 )
-from statehouse.protocol.engine import Engine
 from statehouse.protocol.limits import KIB, MIB
 from statehouse.protocol.requests import Commit, Request
-from statehouse.rpc.methods import BY_FIELD, Method, parse
-from statehouse.rpc.serving.admission import Admission
-from statehouse.rpc.serving.weights import is_quick, weight
+from statehouse.rpc.methods import BY_FIELD, Method
+from statehouse.rpc.serving.answers import Answers
+from statehouse.rpc.serving.received import received
+from statehouse.rpc.serving.weights import is_light, is_quick, weight
 from statehouse.rpc.sizes import ITEM_BYTES_MAX, STREAM_BYTES_MAX, STREAM_ITEMS_MAX
 from statehouse.rpc.status import status_of, to_message, trailers
 
 _log = logging.getLogger("statehouse.rpc")
 
-_TURN_ITEMS: Final = 64
+_TURN_BYTES: Final = 16 * KIB
+_TURN_ITEM_BYTES: Final = 256
+"""So many bytes of items, and each as if it had some more, are begun before others have their turn."""
+
+_SMALL_BYTES_MAX: Final = 4 * KIB
+"""Replies that always fit: every item may have one."""
+
 _BATCH_BYTES_MAX: Final = 1 * MIB
 _SHARED_BYTES_MAX: Final = 256 * MIB
 _SHARE_BYTES_MIN: Final = 256 * KIB
@@ -54,20 +61,18 @@ class PipelineService:
     """Serves pipelines.
 
     Args:
-        engine: What answers.
-        admission: What counts requests over the whole server.
+        answers: What answers.
         stall_s: A client that takes no reply for so long is cut off, in seconds.
     """
 
-    def __init__(self, engine: Engine, admission: Admission, *, stall_s: float) -> None:
-        self._engine = engine
-        self._admission = admission
+    def __init__(self, answers: Answers, *, stall_s: float) -> None:
+        self._answers = answers
         self._stall_s = stall_s
         self._streams: set[_Stream] = set()
 
     async def serve(self, context: Any) -> None:
         """Serves one stream to its end."""
-        stream = _Stream(self._engine, self._admission, context, self._share, self._stall_s)
+        stream = _Stream(self._answers, context, self._share, self._stall_s)
         self._streams.add(stream)
         try:
             await stream.serve()
@@ -115,14 +120,14 @@ class _Stream:
 
     def __init__(
         self,
-        engine: Engine,
-        admission: Admission,
+        answers: Answers,
         context: Any,
         share: Callable[[], int],
         stall_s: float,
     ) -> None:
-        self._engine = engine
-        self._admission = admission
+        self._coding = answers
+        self._engine = answers.engine
+        self._admission = answers.admission
         self._context = context
         self._share = share
         self._stall_s = stall_s
@@ -134,6 +139,7 @@ class _Stream:
         self._out: deque[_Batch] = deque()
         self._out_items = 0
         self._out_bytes = 0
+        self._item_bytes = 0
         self._ready = asyncio.Event()
         self._room = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
@@ -186,20 +192,25 @@ class _Stream:
 
     async def _begin_batch(self, data: bytes) -> None:
         try:
-            items = parse(pb.RequestBatch, data).items
-        except InvalidArgumentError as error:
+            batch = await self._coding.code(len(data), received, pb.RequestBatch, data)
+        except (InvalidArgumentError, LimitExceededError) as error:
             await self._context.abort(status_of(error), error.message, trailers(error))
             raise
         came_at = time.monotonic()
         debug = _log.isEnabledFor(logging.DEBUG)
-        for count, item in enumerate(items, 1):
+        turn = 0
+        for item in batch.items:
             await self._make_room()
-            self._begin(item, came_at)
             if debug:
                 _log.debug("pipeline item", extra=_facts(item))
-            if not count % _TURN_ITEMS:
+            heavy = self._begin(item, came_at)
+            if heavy is not None:
+                await heavy
+            turn += _TURN_ITEM_BYTES + self._item_bytes
+            if turn >= _TURN_BYTES:
                 # Others have their turn; so has what is ready to be sent.
                 await asyncio.sleep(0)
+                turn = 0
 
     async def _make_room(self) -> None:
         while not self._over and (
@@ -209,20 +220,20 @@ class _Stream:
             self._room.clear()
             await self._room.wait()
 
-    def _begin(self, item: pb.RequestItem, came_at: float) -> None:
+    def _begin(self, item: pb.RequestItem, came_at: float) -> Awaitable[None] | None:
+        """Begins an item; what is returned has to be awaited for that."""
         ident = item.id
+        self._item_bytes = size = item.ByteSize()
         kind = item.WhichOneof("request")
         if kind == "cancel":
             running = self._running.get(ident)
             if running is not None and running.future is not None:
                 running.future.cancel()
-            return
+            return None
         try:
             method = BY_FIELD.get(kind or "")
             if method is None:
                 raise InvalidArgumentError("the item asks nothing that this daemon knows")
-            message = getattr(item, kind or "")
-            size = item.ByteSize()
             if size > ITEM_BYTES_MAX:
                 raise LimitExceededError(
                     f"an item of a pipeline may have {ITEM_BYTES_MAX} bytes, and this one has {size}: "
@@ -233,35 +244,63 @@ class _Stream:
             self._admission.enter(size)
         except StatehouseError as error:
             self._fail(ident, error)
-            return
+            return None
+        message = getattr(item, kind or "")
+        if not is_light(message, size):
+            return self._begin_heavy(item, method, message, size, came_at)
         try:
-            self._admitted(item, method, message, size, came_at)
-        except StatehouseError as error:
-            self._admission.leave(size)
-            self._fail(ident, error)
-        except Exception:  # noqa: BLE001 - one request's defect must not end the others
-            self._admission.leave(size)
-            self._fail(ident, _defect(method))
+            request = method.decode(message)
+            if is_quick(request):
+                self._reply(ident, method, message, request, self._engine.execute(request))
+                self._admission.leave(size)
+                return None
+            running = self._new(item, method, message, request, size, came_at)
+            self._run(running, self._engine.submit(request))
+        except Exception as error:  # noqa: BLE001 - one request's defect must not end the others
+            self._refuse(ident, method, size, error)
+        return None
 
-    def _admitted(
-        self, item: pb.RequestItem, method: Method, message: Any, size: int, came_at: float
+    async def _begin_heavy(
+        self, item: pb.RequestItem, method: Method, message: Message, size: int, came_at: float
     ) -> None:
-        request = method.decode(message)
-        if is_quick(request):
-            self._reply(item.id, method, message, request, self._engine.execute(request))
+        """As `_begin`, in a thread."""
+        try:
+            request = await self._coding.in_thread(method.decode, message)
+            running = self._new(item, method, message, request, size, came_at)
+            self._run(running, await self._coding.in_thread(self._engine.submit, request))
+        except Exception as error:  # noqa: BLE001 - see `_begin`
+            self._refuse(item.id, method, size, error)
+        except BaseException:
+            # The stream has ended.
             self._admission.leave(size)
-            return
+            raise
+
+    def _new(
+        self,
+        item: pb.RequestItem,
+        method: Method,
+        message: Message,
+        request: Request[Any],
+        size: int,
+        came_at: float,
+    ) -> _Running:
         if item.timeout_ms and (time.monotonic() - came_at) * 1000 >= item.timeout_ms:
             raise DeadlineExceededError(
                 f"{method.call} was not begun within its {item.timeout_ms} ms; nothing was applied"
             )
         if item.id in self._running:
             raise InvalidArgumentError(f"id {item.id} is that of an item that is not answered yet")
-        running = _Running(item.id, method, message, request, size)
-        running.future = self._engine.submit(request)
-        self._running[item.id] = running
-        self._running_bytes += size
-        running.future.add_done_callback(partial(self._done, running))
+        return _Running(item.id, method, message, request, size)
+
+    def _run(self, running: _Running, future: Future[Any]) -> None:
+        running.future = future
+        self._running[running.ident] = running
+        self._running_bytes += running.size_bytes
+        future.add_done_callback(partial(self._done, running))
+
+    def _refuse(self, ident: int, method: Method, size: int, error: Exception) -> None:
+        self._admission.leave(size)
+        self._fail(ident, error if isinstance(error, StatehouseError) else _defect(method))
 
     # Answering.
 
@@ -311,7 +350,8 @@ class _Stream:
         self, ident: int, method: Method, message: Message, request: Request[Any], reply: object
     ) -> None:
         # Before it is made into a message: as Struct a large one would stop the loop for a second.
-        if weight(reply) <= ITEM_BYTES_MAX:
+        size = weight(reply)
+        if size <= _SMALL_BYTES_MAX or (size <= ITEM_BYTES_MAX and self._out_bytes + size <= self._share()):
             answer = method.encode_reply(message, request, reply)
             size = answer.ByteSize()
             if size <= ITEM_BYTES_MAX:

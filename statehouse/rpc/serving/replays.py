@@ -25,9 +25,9 @@ from statehouse.protocol.requests import GetMany, Replay
 from statehouse.rpc.codec.events import page_of, say_event
 from statehouse.rpc.codec.names import integer
 from statehouse.rpc.codec.values import check_form
-from statehouse.rpc.methods import parse
 from statehouse.rpc.serving.answers import Answers
 from statehouse.rpc.serving.calls import something, too_large
+from statehouse.rpc.serving.received import received
 from statehouse.rpc.serving.streams import Streams
 from statehouse.rpc.serving.weights import weight
 from statehouse.rpc.sizes import CLASSIC_REPLY_BYTES_MAX, MESSAGE_BYTES_MAX
@@ -62,7 +62,7 @@ class Replays:
 
     async def _events(self, data: bytes, context: Any) -> None:
         """One event a message, each with the operations of the agent that was asked for."""
-        message = parse(pb.ReplayRequest, data)
+        message = received(pb.ReplayRequest, data)
         start = integer("start_ts", message.start_ts)
         end = integer("end_ts", message.end_ts) if message.HasField("end_ts") else None
         if end is not None and start > end:
@@ -72,7 +72,7 @@ class Replays:
 
     async def _pages(self, data: bytes, context: Any) -> None:
         """Many events a message."""
-        message = parse(pb.ReplayBatchesRequest, data)
+        message = received(pb.ReplayBatchesRequest, data)
         check_form(message)
         request = Replay(
             message.namespace or DEFAULT_NAMESPACE if message.HasField("namespace") else None,

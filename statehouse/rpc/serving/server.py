@@ -175,7 +175,7 @@ class _Running:
         )
         self._streams = Streams("replays", count_max=options.replays_max, stall_s=options.stall_s)
         self._replays = Replays(self._answers, self._streams, heartbeat_s=options.heartbeat_s)
-        self._pipelines = PipelineService(engine, admission, stall_s=options.stall_s)
+        self._pipelines = PipelineService(self._answers, stall_s=options.stall_s)
         self._standard = Standard(Streams("watches", count_max=options.replays_max, stall_s=options.stall_s))
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=options.calls_max)
         self._add_handlers()

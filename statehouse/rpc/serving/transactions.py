@@ -21,8 +21,8 @@ from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit, Delete, GetMany, LookupTxn, Write
 from statehouse.rpc.codec.names import key_in
 from statehouse.rpc.codec.values import payload_of
-from statehouse.rpc.methods import parse
 from statehouse.rpc.serving.answers import Answer, Answers, caller_of, facts, guarded, settled
+from statehouse.rpc.serving.received import received
 from statehouse.rpc.serving.staged import Done, Join, LookUp, Send, StagedTransactions
 from statehouse.rpc.serving.streams import going_down
 
@@ -80,7 +80,7 @@ class Transactions:
             _log.info("%d open transactions dropped: the daemon is going down", count)
 
     async def _begin(self, data: bytes, context: Any) -> bytes:
-        message = parse(pb.BeginTransactionRequest, data)
+        message = received(pb.BeginTransactionRequest, data)
         if self._draining:
             raise going_down()
         timeout_ms = message.timeout_ms if message.HasField("timeout_ms") else _TIMEOUT_MS
@@ -103,12 +103,12 @@ class Transactions:
         return _WRITTEN
 
     async def _delete(self, data: bytes, context: Any) -> bytes:
-        message = parse(pb.DeleteRequest, data)
+        message = received(pb.DeleteRequest, data)
         self._staged.stage(message.txn_id, Delete(key_in(message)))
         return _DELETED
 
     async def _commit(self, data: bytes, context: Any) -> bytes:
-        txn_id = parse(pb.CommitRequest, data).txn_id
+        txn_id = received(pb.CommitRequest, data).txn_id
         admission = self._answers.admission
         admission.enter(len(data))
         try:
@@ -170,7 +170,7 @@ class Transactions:
             )
 
     async def _abort(self, data: bytes, context: Any) -> bytes:
-        txn_id = parse(pb.AbortRequest, data).txn_id
+        txn_id = received(pb.AbortRequest, data).txn_id
         if self._staged.abort(txn_id) is not None:
             self._staged.resolve_abort(txn_id, self._answers.engine.execute(LookupTxn(txn_id)))
         self._tell("aborted", txn_id, context)
@@ -187,7 +187,7 @@ class Transactions:
 
 
 def _write_in(data: bytes) -> tuple[str, Write]:
-    message = parse(pb.WriteRequest, data)
+    message = received(pb.WriteRequest, data)
     key = key_in(message)
     if not message.HasField("value"):
         raise InvalidArgumentError(f"the write of {key} has no value; Delete takes a key's value away")
