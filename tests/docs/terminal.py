@@ -72,11 +72,18 @@ class Terminal:
             stdin=subprocess.DEVNULL,
             stdout=theirs,
             stderr=theirs,
+            start_new_session=True,
         ) as shell:
             os.close(theirs)
-            printed = _read_all(ours)
-            os.close(ours)
-            shell.wait(_TIMEOUT_SECONDS)
+            try:
+                printed = _read_all(ours)
+                shell.wait(_TIMEOUT_SECONDS)
+            except BaseException:
+                # What does not end is not waited for.
+                os.killpg(shell.pid, signal.SIGKILL)
+                raise
+            finally:
+                os.close(ours)
         return printed.decode().replace("\r\n", "\n")
 
     def close(self) -> None:
