@@ -57,9 +57,10 @@ class Settings:
     """What the shared options say; filled while the command line is parsed.
 
     Attributes:
-        url: The store; None for ``$STATEHOUSE_URL``.
+        url: The store; None for ``$STATEHOUSE_URL``, or else the daemon of this machine.
         namespace: The namespace; None for the default one (or for all, where a command says so).
-        timeout: Seconds a commit may take.
+        timeout: Seconds a commit may take, and the answer of a daemon.
+        connect_timeout: Seconds to wait for a daemon that is not there.
         json: Whether output is JSON.
         color: Whether a terminal gets colours.
     """
@@ -67,6 +68,7 @@ class Settings:
     url: str | None = None
     namespace: str | None = None
     timeout: float = 30.0
+    connect_timeout: float = 1.0
     json: bool = False
     color: bool = True
 
@@ -88,20 +90,31 @@ def shared_options() -> list[click.Parameter]:
         return click.Option(names, expose_value=False, callback=_set, **facts)
 
     return [
-        option("--url", metavar="URL", help="The store: file:./directory. Default: $STATEHOUSE_URL."),
+        option(
+            "--url",
+            metavar="URL",
+            help="The store: file:./directory, or a daemon's HOST:PORT or unix:/path. Default: "
+            "$STATEHOUSE_URL, or else localhost:50051.",
+        ),
         option("--namespace", "-n", metavar="NAME", help="The namespace. Default: default."),
         option(
             "--timeout",
             type=float,
             metavar="SECONDS",
-            help="How long a commit may take. Default: 30.",
+            help="How long a commit may take, and the answer of a daemon. Default: 30.",
+        ),
+        option(
+            "--connect-timeout",
+            type=float,
+            metavar="SECONDS",
+            help="How long to wait for a daemon that is not there. Default: 1.",
         ),
         option("--json", is_flag=True, help="Print JSON: a document, or a line for each row."),
         option("--no-color", is_flag=True, help="No colours; NO_COLOR=1 says so too."),
     ]
 
 
-_SHARED_NAMES: Final = frozenset({"url", "namespace", "timeout", "json", "no_color"})
+_SHARED_NAMES: Final = frozenset({"url", "namespace", "timeout", "connect_timeout", "json", "no_color"})
 
 
 class Command(click.Command):

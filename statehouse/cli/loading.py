@@ -2,11 +2,10 @@
 
 * L1. What is there is compared with the dump before anything is written; a difference refuses the load. So a
   load that was killed goes on at the store's newest commit, and a store with other history stays as it is.
-* L2. A commit is sent while the one before it may still be queued, and carries a precondition that only the
-  one before can have made true. So if one is refused (a full disk), none after it is applied, and L1 holds
-  for the next attempt.
-* L3. A dump in a file is proved by its digest before anything is written; of a pipe the digest is checked at
+* L2. A dump in a file is proved by its digest before anything is written; of a pipe the digest is checked at
   the end.
+
+How commits are sent in order is `statehouse.cli.sending`'s.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ import base64
 import binascii
 import json
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,21 +22,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from statehouse.cli.dumping import FORMAT, json_bytes
+from statehouse.cli.sending import Sender
 from statehouse.errors import AlreadyExistsError, CorruptionError, InvalidArgumentError
 from statehouse.extend import (
-    DEFAULT_LIMITS,
     JSON,
-    Commit,
-    Committed,
-    Delete,
-    Extend,
     Origin,
     Payload,
-    Precondition,
-    RecordKey,
-    Write,
-    WriteOperation,
-    grow,
 )
 from statehouse.programs.exits import Exit, Refusal
 from statehouse.protocol.replies import Event, Operation
@@ -52,10 +40,7 @@ __all__ = ["DumpSource", "Loaded", "load_from"]
 Progress = Callable[[float, float], None]
 
 _TRAILER: Final = b'{"trailer":'
-_WINDOW_COMMITS: Final = 256
-_WINDOW_BYTES: Final = 4 << 20
 _SHOW_EVERY: Final = 100
-_REMEMBERED_BYTES: Final = 64 << 20
 
 
 @contextmanager
@@ -136,7 +121,7 @@ class DumpSource:
         return header
 
     def verify(self, progress: Progress) -> None:
-        """Reads it to its end and proves that it is whole; then it can be loaded (L3).
+        """Reads it to its end and proves that it is whole; then it can be loaded (L2).
 
         Raises:
             CorruptionError: It is cut or altered.
@@ -221,7 +206,7 @@ class DumpSource:
         stored = iter(
             sh.replay(whole_store=True, from_ts=self.from_ts, to_ts=head) if head >= self.from_ts else ()
         )
-        sender = _Sender(sh, head)
+        sender = Sender(sh, head)
         count = present = 0
         for event, size in self._events():
             if event.commit_ts <= head:
@@ -265,95 +250,6 @@ class DumpSource:
             f"the store has other history: commit_ts {event.commit_ts} {what}; nothing was written. "
             "Load into a new directory"
         )
-
-
-class _Sender:
-    """Sends commits in order, with a window of them on their way (L2)."""
-
-    def __init__(self, sh: Statehouse, head: int) -> None:
-        self._engine = sh.connection.engine
-        self._sent: list[tuple[int, Future[Committed]]] = []
-        self._size = 0
-        self._seen = head
-        self._before: Precondition | None = None
-        self._values = _Values(_REMEMBERED_BYTES)
-
-    def send(self, event: Event, size: int) -> None:
-        """Sends the next event; `size` is about how many bytes it is."""
-        if self._sent and (len(self._sent) >= _WINDOW_COMMITS or self._size + size > _WINDOW_BYTES):
-            self.wait()
-        commit = Commit(
-            event.txn_id,
-            tuple([self._values.operation(operation) for operation in event.operations]),
-            preconditions=() if self._before is None else (self._before,),
-            origin=event.origin,
-            made_at_ts=self._seen,
-            committed_at_us=event.committed_at_us,
-            # In the queue it waits for commits of ours only; dropping one would stop the load.
-            timeout_s=DEFAULT_LIMITS.timeout_s_max,
-        )
-        self._sent.append((event.commit_ts, self._engine.submit(commit)))
-        self._size += size
-        self._before = _mark_of(event)
-        if self._before is None:
-            self.wait()
-
-    def wait(self) -> None:
-        """Waits for what was sent.
-
-        Raises:
-            AlreadyExistsError: Somebody else wrote to the store.
-            StatehouseError: A commit failed.
-        """
-        for commit_ts, future in self._sent:
-            committed = future.result()
-            if committed.commit_ts != commit_ts:
-                raise AlreadyExistsError(
-                    f"commit_ts {commit_ts} of the dump became {committed.commit_ts}: somebody else writes "
-                    "to the store, which has other history now; load into a new directory"
-                )
-            self._seen = commit_ts
-        self._sent, self._size = [], 0
-
-
-def _mark_of(event: Event) -> Precondition | None:
-    """What holds once an event was applied, and did not before; None for an event of deletes only."""
-    for operation in event.operations:
-        if operation.kind == "write":
-            name = RecordKey(operation.namespace, operation.agent_id, operation.key)
-            return Precondition(name, commit_ts=event.commit_ts)
-    return None
-
-
-class _Values:
-    """The newest values, so that what grew is stored as what is new in it, as it was where it came from."""
-
-    def __init__(self, size_bytes_max: int) -> None:
-        self._left = size_bytes_max
-        self._values: OrderedDict[RecordKey, tuple[int, Payload]] = OrderedDict()
-
-    def operation(self, operation: Operation) -> WriteOperation:
-        """Gives the operation that writes the same."""
-        name = RecordKey(operation.namespace, operation.agent_id, operation.key)
-        base = self._values.pop(name, None)
-        if base is not None:
-            self._left += len(base[1].data)
-        payload = operation.payload
-        if payload is None:
-            return Delete(name)
-        self._remember(name, operation.version, payload)
-        if base is not None and base[1].content_type == payload.content_type:
-            parts = grow(base[1].data, payload.data)
-            if parts is not None:
-                return Extend(name, name, base[0], parts, payload.content_type)
-        return Write(name, payload)
-
-    def _remember(self, name: RecordKey, version: int, payload: Payload) -> None:
-        self._values[name] = (version, payload)
-        self._left -= len(payload.data)
-        while self._left < 0:
-            _, (_, oldest) = self._values.popitem(last=False)
-            self._left += len(oldest.data)
 
 
 def _event(line: Any) -> Event:

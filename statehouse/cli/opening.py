@@ -3,6 +3,8 @@
 A directory is read as a RocksDB secondary, whether or not another process has it open: a command that only
 looks must not be in the way of an agent that starts at that moment, and must change nothing. What opening
 it for writing would have noticed (commits that are missing) is said on stderr instead.
+
+A daemon is asked; without a URL, the one of this machine.
 """
 
 from __future__ import annotations
@@ -11,10 +13,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from statehouse.cli.show import note
-from statehouse.errors import NotFoundError
+from statehouse.errors import ConnectionError, NotFoundError
 from statehouse.programs.exits import Exit, Refusal
 from statehouse.protocol.names import DEFAULT_NAMESPACE
 
@@ -25,16 +27,7 @@ if TYPE_CHECKING:
     from statehouse.engine.marks import Mark
     from statehouse.protocol.replies import StoreStatus
 
-__all__ = ["Reader", "reading", "shown_holder", "writing"]
-
-_NO_URL: Final = (
-    "which store? give --url file:./directory, or set STATEHOUSE_URL to that. "
-    "(The daemon, and with it a default, comes with the next release.)"
-)
-_REMOTE: Final = (
-    "cannot reach {url!r}: the daemon comes with the next release; "
-    "open the directory of a store instead, --url file:./directory"
-)
+__all__ = ["Reader", "names_daemon", "reading", "shown_holder", "writing"]
 
 
 class Reader:
@@ -42,13 +35,16 @@ class Reader:
 
     Attributes: sh: The handle. holder: Who else has the directory open: ``pid``, ``command``, ``host``,
         ``started_at``; empty if nobody. losses: What is missing of what was acknowledged, in words; empty
-        in a healthy store.
+        in a healthy store. daemon: Its URL, if a daemon is asked; else empty.
     """
 
-    def __init__(self, sh: Statehouse, holder: dict[str, Any], losses: tuple[str, ...]) -> None:
+    def __init__(
+        self, sh: Statehouse, holder: dict[str, Any], losses: tuple[str, ...], daemon: str = ""
+    ) -> None:
         self.sh = sh
         self.holder = holder
         self.losses = losses
+        self.daemon = daemon
 
 
 @contextmanager
@@ -59,8 +55,6 @@ def reading(settings: Settings) -> Iterator[Reader]:
         Refusal: There is no store.
         StatehouseError: It cannot be opened.
     """
-    from statehouse import Statehouse
-
     address = _address(settings)
     holder: dict[str, Any] = {}
     read_only: bool | None = None
@@ -72,17 +66,12 @@ def reading(settings: Settings) -> Iterator[Reader]:
         read_only = None if holder.get("pid") == os.getpid() else True
         if holder and read_only:
             note(f"{shown_holder(holder)} has the store open; this reads what it has committed so far")
-    with Statehouse(
-        address.url,
-        namespace=DEFAULT_NAMESPACE if settings.namespace is None else settings.namespace,
-        timeout=settings.timeout,
-        read_only=read_only,
-    ) as sh:
+    with _opened(settings, address, read_only=read_only) as sh:
         # Who holds it has looked when it opened it; and of what it writes now, a secondary may lag behind.
         losses = tuple(_losses(mark, sh.status())) if read_only and not holder else ()
         for loss in losses:
             note(f"warning: {loss}")
-        yield Reader(sh, holder, losses)
+        yield Reader(sh, holder, losses, address.url if address.kind == "remote" else "")
 
 
 @contextmanager
@@ -100,21 +89,44 @@ def writing(
         Refusal: There is no store, and none is to be made.
         StatehouseError: It cannot be opened.
     """
-    from statehouse import Statehouse
-
     address = _address(settings)
     if address.kind == "file":
         if not create:
             _require_store(address)
         elif not Path(address.where, "rocks").exists():
             note(f"making a new store in {address.where}")
+    with _opened(settings, address, accept_data_loss=accept_data_loss) as sh:
+        yield sh
+
+
+@contextmanager
+def _opened(
+    settings: Settings,
+    address: Address,
+    *,
+    read_only: bool | None = None,
+    accept_data_loss: bool = False,
+) -> Iterator[Statehouse]:
+    from statehouse import Statehouse
+
     with Statehouse(
         address.url,
         namespace=DEFAULT_NAMESPACE if settings.namespace is None else settings.namespace,
         timeout=settings.timeout,
+        read_only=read_only,
         accept_data_loss=accept_data_loss,
+        connect_timeout=settings.connect_timeout,
     ) as sh:
-        yield sh
+        try:
+            yield sh
+        except ConnectionError as error:
+            if _is_told(settings):
+                raise
+            raise Refusal(
+                f"{error.message} (neither --url nor STATEHOUSE_URL says which store, so the daemon of this "
+                "machine was asked)",
+                Exit.UNAVAILABLE,
+            ) from None
 
 
 def shown_holder(holder: dict[str, Any]) -> str:
@@ -126,17 +138,30 @@ def shown_holder(holder: dict[str, Any]) -> str:
 
 
 def _address(settings: Settings) -> Address:
-    from statehouse.client.url import URL_VARIABLE, parse
+    from statehouse.client.url import parse
 
-    url = os.environ.get(URL_VARIABLE) or None if settings.url is None else settings.url
-    if url is None:
-        raise Refusal(_NO_URL, Exit.USAGE)
-    address = parse(url)
-    if address.kind == "remote":
-        raise Refusal(_REMOTE.format(url=url), Exit.UNAVAILABLE)
+    address = parse(settings.url)
     if address.kind == "memory" and not _shared_in_process(address):
-        note(f"{url} is the memory of this process: it is empty now, and gone when the command ends")
+        note(f"{address.url} is the memory of this process: it is empty now, and gone when the command ends")
     return address
+
+
+def _is_told(settings: Settings) -> bool:
+    """Whether anybody said which store."""
+    from statehouse.client.url import URL_VARIABLE
+
+    return settings.url is not None or bool(os.environ.get(URL_VARIABLE))
+
+
+def names_daemon(settings: Settings) -> bool:
+    """Whether somebody said which store, and it is a daemon's.
+
+    Raises:
+        InvalidArgumentError: What was said is no URL.
+    """
+    from statehouse.client.url import parse
+
+    return _is_told(settings) and parse(settings.url).kind == "remote"
 
 
 def _shared_in_process(address: Address) -> bool:

@@ -61,6 +61,7 @@ def _status_json(found: StoreStatus, reader: Reader) -> dict[str, Any]:
         "state": state,
         "reason": reason,
         "holder": reader.holder or None,
+        "daemon": reader.daemon or None,
         "store_id": found.store_id,
         "format": found.format,
         "storage": found.storage,
@@ -82,6 +83,8 @@ def _status_rows(found: StoreStatus, reader: Reader) -> list[tuple[str, str]]:
         where = f" on {holder['host']}" if holder.get("host") else ""
         since, command = holder.get("started_at", "?"), holder.get("command", "?")
         held = f"process {holder['pid']}{where} since {since}: {command}"
+    elif reader.daemon:
+        held = f"the daemon at {reader.daemon}"
     elif found.storage == "memory":
         held = "this process"
     state, reason = _state(found, reader)
@@ -98,6 +101,12 @@ def _status_rows(found: StoreStatus, reader: Reader) -> list[tuple[str, str]]:
         ("oldest readable", str(found.horizon or (1 if found.commit_ts else "none"))),
         ("size", f"{shown_bytes(found.size_bytes)} ({found.size_bytes:,} bytes)"),
     ]
+    if reader.daemon:
+        rows += [
+            ("durability", found.durability),
+            ("queued commits", str(found.queued_commits)),
+            ("followers", str(found.followers)),
+        ]
     rows += [
         (f"epoch {epoch.number}", f"from commit_ts {epoch.first_commit_ts}: {epoch.reason}")
         for epoch in found.epochs

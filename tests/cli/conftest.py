@@ -1,4 +1,4 @@
-"""Runs ``statehousectl``: in this process where that shows the same, else in one of its own."""
+"""Runs ``statehousectl``: in this process where that shows the same, else in another; on either home."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from click.testing import CliRunner
 
 from statehouse import Origin, Payload, Statehouse
 from statehouse.cli.app import app
+from statehouse.engine import open_engine
+from statehouse.storage.memory import MemoryStore
+from statehouse.testing.daemon import serving
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
@@ -58,9 +62,18 @@ def ran_in_process(*args: str, url: str, stdin: bytes | None = None) -> Ran:
     return Ran(result.exit_code, result.stdout, result.stderr, result.stdout_bytes)
 
 
-def fill(directory: Path) -> None:
+@contextmanager
+def daemon() -> Iterator[str]:
+    """Serves an empty store while the block runs, and gives its URL."""
+    engine = open_engine(MemoryStore(), durability="none")
+    with serving(engine, grace_s=0.0) as url:
+        yield url
+    engine.close()
+
+
+def fill(where: Path | str) -> None:
     """Makes a store whose every commit_ts the tests know by heart."""
-    with Statehouse(directory) as sh:
+    with Statehouse(where) as sh:
         planner = sh.agent("planner")
         origin = Origin(TRACE, SPAN, "planner", "r-42", "plan", {"model": "x"})
         with planner.transaction(origin=origin, txn_id="first") as tx:
@@ -75,12 +88,17 @@ def fill(directory: Path) -> None:
         sh.write("x", 1, agent_id="other", namespace="team-b")
 
 
-@pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of a store that no test writes to: six commits, two namespaces."""
-    directory = tmp_path_factory.mktemp("filled") / "store"
-    fill(directory)
-    return f"file:{directory}"
+@pytest.fixture(scope="session", params=["directory", "daemon"])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a store that no test writes to: six commits, two namespaces; in either home."""
+    if request.param == "daemon":
+        with daemon() as url:
+            fill(url)
+            yield url
+    else:
+        directory = tmp_path_factory.mktemp("filled") / "store"
+        fill(directory)
+        yield f"file:{directory}"
 
 
 @pytest.fixture
@@ -109,14 +127,34 @@ def run(directory: Path) -> Run:
     return run
 
 
+@pytest.fixture(params=["directory", "daemon"])
+def home(request: pytest.FixtureRequest, directory: Path) -> Iterator[str]:
+    """The URL of the test's own store, which is not there yet or empty; in either home."""
+    if request.param == "daemon":
+        with daemon() as url:
+            yield url
+    else:
+        yield f"file:{directory}"
+
+
+@pytest.fixture
+def anywhere(home: str) -> Run:
+    """Runs a command on the test's own store, in either home."""
+
+    def run(*args: str, stdin: bytes | None = None) -> Ran:
+        return ran_in_process(*args, url=home, stdin=stdin)
+
+    return run
+
+
 @pytest.fixture
 def spawn(directory: Path) -> Callable[..., subprocess.Popen[bytes]]:
-    """Starts a command in a process of its own, on the test's own store."""
+    """Starts a command in a process of its own, on the test's own store in a directory, or another one."""
 
-    def spawn(*args: str, **facts: Any) -> subprocess.Popen[bytes]:
+    def spawn(*args: str, url: str = f"file:{directory}", **facts: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "statehouse", *args],
-            env=environment(f"file:{directory}"),
+            env=environment(url),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

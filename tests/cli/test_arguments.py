@@ -83,18 +83,6 @@ def test_a_missing_argument_shows_the_usage(look: Run) -> None:
     assert "Usage: statehousectl get [OPTIONS] AGENT KEY" in look("get", "a").err
 
 
-def test_without_a_url_it_says_what_to_set(look: Run) -> None:
-    ran = look("health", url="")
-    assert ran.code == 2
-    assert "set STATEHOUSE_URL" in ran.err
-
-
-def test_a_daemon_cannot_be_reached_yet(look: Run) -> None:
-    ran = look("health", "--url", "localhost:50051")
-    assert ran.code == 5
-    assert "file:./directory" in ran.err
-
-
 def test_an_error_does_not_obey_what_a_name_says(look: Run) -> None:
     assert "\x9b" not in look("get", "planner", "\x9b31m\u202e").err
 

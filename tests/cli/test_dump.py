@@ -21,8 +21,9 @@ Run = Callable[..., Any]
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
 
 
-def history(directory: Path | str) -> list[Event]:
-    with Statehouse(directory, read_only=True) as sh:
+def history(where: Path | str) -> list[Event]:
+    read_only = True if isinstance(where, Path) or where.startswith("file:") else None
+    with Statehouse(where, read_only=read_only) as sh:
         return list(sh.replay(whole_store=True))
 
 
@@ -45,79 +46,81 @@ def signed(lines: list[bytes], **changed: int) -> bytes:
     return body + json.dumps({"trailer": trailer}, separators=(",", ":")).encode() + b"\n"
 
 
-def test_a_loaded_store_replays_the_same(run: Run, directory: Path, dump: Path, filled: str) -> None:
-    assert run("store", "load", str(dump)).code == 0
-    assert history(directory) == history(filled)
+def test_a_loaded_store_replays_the_same(anywhere: Run, home: str, dump: Path, filled: str) -> None:
+    assert anywhere("store", "load", str(dump)).code == 0
+    assert history(home) == history(filled)
 
 
-def test_a_loaded_store_is_sound(run: Run, dump: Path) -> None:
-    run("store", "load", str(dump))
-    assert run("store", "check").code == 0
+def test_a_loaded_store_is_sound(anywhere: Run, dump: Path) -> None:
+    anywhere("store", "load", str(dump))
+    assert anywhere("store", "check").code == 0
 
 
-def test_a_dump_of_a_loaded_store_has_the_same_events(run: Run, look: Run, dump: Path) -> None:
-    run("store", "load", str(dump))
-    again = run("store", "dump", "-o", "-").out.splitlines()
+def test_a_dump_of_a_loaded_store_has_the_same_events(anywhere: Run, look: Run, dump: Path) -> None:
+    anywhere("store", "load", str(dump))
+    again = anywhere("store", "dump", "-o", "-").out.splitlines()
     assert again[1:-1] == dump.read_text().splitlines()[1:-1]
 
 
-def test_a_dump_goes_through_a_pipe(run: Run, look: Run, directory: Path, filled: str) -> None:
-    assert run("store", "load", "-", stdin=look("store", "dump", "-o", "-").raw).code == 0
-    assert history(directory) == history(filled)
+def test_a_dump_goes_through_a_pipe(anywhere: Run, look: Run, home: str, filled: str) -> None:
+    assert anywhere("store", "load", "-", stdin=look("store", "dump", "-o", "-").raw).code == 0
+    assert history(home) == history(filled)
 
 
-def test_json_that_is_not_written_our_way_comes_back_byte_by_byte(run: Run, directory: Path) -> None:
+def test_json_that_is_not_written_our_way_comes_back_byte_by_byte(
+    anywhere: Run, home: str, tmp_path: Path
+) -> None:
     odd = [b'{"a": 1}', b'"\\u00e9"', b"1.50", b'{"a":1,"a":2}', b"NaN", b"{", b'"\\ud800"', b"[" * 5000]
-    with Statehouse(directory.parent / "odd") as sh:
+    with Statehouse(tmp_path / "odd") as sh:
         for number, data in enumerate(odd):
             sh.write(f"k{number}", Payload("application/json", data), agent_id="a")
-    target = str(directory.parent / "dump")
-    assert run("store", "dump", "-o", target, "--url", f"file:{directory.parent / 'odd'}").code == 0
-    assert run("store", "load", target).code == 0
-    loaded = history(directory)
+    target = str(tmp_path / "dump")
+    assert anywhere("store", "dump", "-o", target, "--url", f"file:{tmp_path / 'odd'}").code == 0
+    assert anywhere("store", "load", target).code == 0
+    loaded = history(home)
     assert [event.operations[0].payload for event in loaded] == [Payload("application/json", d) for d in odd]
 
 
-def test_loading_again_changes_nothing(run: Run, dump: Path) -> None:
-    run("store", "load", str(dump))
-    again = run("store", "load", str(dump), "--json").document
+def test_loading_again_changes_nothing(anywhere: Run, dump: Path) -> None:
+    anywhere("store", "load", str(dump))
+    again = anywhere("store", "load", str(dump), "--json").document
     assert again == {"events": 6, "present": 6, "commit_ts": 6}
 
 
 def test_a_later_part_is_loaded_on_top_of_an_earlier_one(
-    run: Run, look: Run, directory: Path, filled: str, tmp_path: Path
+    anywhere: Run, look: Run, home: str, filled: str, tmp_path: Path
 ) -> None:
     look("store", "dump", "-o", str(tmp_path / "one"), "--to", "3")
     look("store", "dump", "-o", str(tmp_path / "two"), "--from", "4")
-    assert run("store", "load", str(tmp_path / "two")).code == 2
-    assert run("store", "load", str(tmp_path / "one")).code == 0
-    assert run("store", "load", str(tmp_path / "two")).code == 0
-    assert history(directory) == history(filled)
+    assert anywhere("store", "load", str(tmp_path / "two")).code == 2
+    assert anywhere("store", "load", str(tmp_path / "one")).code == 0
+    assert anywhere("store", "load", str(tmp_path / "two")).code == 0
+    assert history(home) == history(filled)
 
 
-def test_a_later_part_of_other_history_is_refused(run: Run, look: Run, tmp_path: Path) -> None:
+def test_a_later_part_of_other_history_is_refused(anywhere: Run, look: Run, tmp_path: Path) -> None:
     look("store", "dump", "-o", str(tmp_path / "two"), "--from", "2")
-    run("put", "a", "k", "1")
-    refused = run("store", "load", str(tmp_path / "two"))
+    anywhere("put", "a", "k", "1")
+    refused = anywhere("store", "load", str(tmp_path / "two"))
     assert refused.code == 4
     assert "other history" in refused.err
 
 
 def test_a_store_with_other_history_is_refused_and_left_as_it_is(
-    run: Run, directory: Path, dump: Path
+    anywhere: Run, home: str, dump: Path
 ) -> None:
-    run("put", "a", "k", "1")
-    before = history(directory)
-    refused = run("store", "load", str(dump))
+    anywhere("put", "a", "k", "1")
+    before = history(home)
+    refused = anywhere("store", "load", str(dump))
     assert refused.code == 4
     assert "commit_ts 1 is transaction" in refused.err
-    assert history(directory) == before
+    assert history(home) == before
 
 
-def test_a_store_that_went_on_is_refused(run: Run, dump: Path) -> None:
-    run("store", "load", str(dump))
-    run("put", "a", "k", "1")
-    refused = run("store", "load", str(dump))
+def test_a_store_that_went_on_is_refused(anywhere: Run, dump: Path) -> None:
+    anywhere("store", "load", str(dump))
+    anywhere("put", "a", "k", "1")
+    refused = anywhere("store", "load", str(dump))
     assert refused.code == 4
     assert "goes on to commit_ts 7" in refused.err
 
@@ -141,12 +144,12 @@ def test_a_cut_dump_is_noticed_before_anything_is_written(run: Run, directory: P
     assert not directory.exists()
 
 
-def test_a_cut_pipe_is_noticed_at_its_end(run: Run, directory: Path, dump: Path, filled: str) -> None:
+def test_a_cut_pipe_is_noticed_at_its_end(anywhere: Run, home: str, dump: Path, filled: str) -> None:
     whole = dump.read_bytes()
     lines = whole.splitlines(keepends=True)
-    assert run("store", "load", "-", stdin=b"".join(lines[:4])).code == 6
-    assert run("store", "load", "-", stdin=whole).code == 0
-    assert history(directory) == history(filled)
+    assert anywhere("store", "load", "-", stdin=b"".join(lines[:4])).code == 6
+    assert anywhere("store", "load", "-", stdin=whole).code == 0
+    assert history(home) == history(filled)
 
 
 def test_an_altered_dump_is_noticed_before_anything_is_written(run: Run, directory: Path, dump: Path) -> None:
