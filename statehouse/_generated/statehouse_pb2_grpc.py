@@ -194,8 +194,9 @@ class StatehouseServiceServicer(object):
 
     def Write(self, request, context):
         """Stages a write. Nobody sees it before the commit.
-        NOT_FOUND: no such transaction. DEADLINE_EXCEEDED: it has expired. INVALID_ARGUMENT: a name or the value is
-        not allowed.
+        NOT_FOUND: no such transaction. DEADLINE_EXCEEDED: it has expired. FAILED_PRECONDITION: it was committed or
+        aborted, or is being committed. INVALID_ARGUMENT: a name or the value is not allowed, or the transaction would be
+        larger than one may be. RESOURCE_EXHAUSTED: too much is staged in all transactions together.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -212,7 +213,9 @@ class StatehouseServiceServicer(object):
         """Applies everything staged, all at once or not at all, and answers when it is durable. A repeated Commit is a
         retry: it answers the first one's commit_ts and applies nothing. A transaction in which nothing was staged
         writes no event and answers the newest visible commit_ts.
-        NOT_FOUND: no such transaction. DEADLINE_EXCEEDED: it expired; nothing was applied.
+        NOT_FOUND: no such transaction. DEADLINE_EXCEEDED: it expired; nothing was applied. FAILED_PRECONDITION: it was
+        aborted. RESOURCE_EXHAUSTED: too much is waiting to be written, or the disk is full; nothing was applied, and it is
+        still open. UNKNOWN: it may have been applied; commit it again to know.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -220,7 +223,8 @@ class StatehouseServiceServicer(object):
 
     def Abort(self, request, context):
         """Forgets everything staged. Aborting twice is fine.
-        FAILED_PRECONDITION: it was committed.
+        FAILED_PRECONDITION: it was committed, or is being committed. NOT_FOUND: no such transaction. UNKNOWN: it may have
+        been committed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
