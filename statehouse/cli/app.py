@@ -31,7 +31,7 @@ _SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
 
 _EPILOG: Final = """\b
 Examples:
-  export STATEHOUSE_URL=file:./agent-data
+  export STATEHOUSE_URL=localhost:50051      (or file:./agent-data)
   statehousectl put planner goal '"make tea"'
   statehousectl get planner goal --at -5m
   statehousectl diff planner --at 100 --to 120
@@ -45,7 +45,7 @@ Where a point in time is asked for, write a commit_ts (7), a time
 \b
 Exit codes:
   0  done                         4  a precondition or other history stands against it
-  1  a negative answer            5  not available: no store, held, overloaded, disk full
+  1  a negative answer            5  not available: no store, no daemon, held, full
   2  the command makes no sense   6  the store or the dump is damaged
   3  not found                    130  Ctrl-C
 
