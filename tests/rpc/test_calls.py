@@ -18,7 +18,6 @@ from statehouse._generated import statehouse_pb2 as pb
 from statehouse._generated.statehouse_pb2_grpc import StatehouseServiceStub as Stub
 from statehouse._version import __version__
 from statehouse.engine import layout, open_engine
-from statehouse.engine.layout import ERASED, HistoryRow, NameRow
 from statehouse.errors import (
     CorruptionError,
     ErasedError,
@@ -514,14 +513,14 @@ def erased() -> Iterator[Stub]:
     engine = open_engine(store, durability="none")
     name = RecordKey("default", "a", "x")
     engine.execute(Commit("t", (Write(name, encode({"n": 1})),)))
-    (key, _), *_ = store.scan(Table.NAMES, b"", b"\xff")
+    (key, data), *_ = store.scan(Table.NAMES, b"", b"\xff")
     (history, _), *_ = store.scan(Table.HISTORY, b"", b"\xff")
-    row = layout.unpack_name_row(store.get(Table.NAMES, key) or b"")
-    record_id = row.record_id
+    head = layout.pack_value_head(layout.ERASED, JSON)
+    record_id = layout.unpack_name_row(data).record_id
     store.write(
         [
-            (Table.NAMES, key, layout.pack_name_row(NameRow(record_id, 1, 1, ERASED, JSON, None))),
-            (Table.HISTORY, history, layout.pack_history_row(HistoryRow(1, ERASED, JSON, b"", None))),
+            (Table.NAMES, key, layout.pack_name_row(record_id, 1, 1, head, b"")),
+            (Table.HISTORY, history, layout.pack_history_row(1, head, b"", b"")),
         ]
     )
     with serving(engine) as address, connected(address) as stub:

@@ -29,6 +29,7 @@ log: Final = logging.getLogger("statehouse.rpc")
 
 R = TypeVar("R")
 T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
 
 INLINE_BYTES_MAX: Final = 64 * KIB
 """What is larger is turned into messages, or out of them, in a thread: ten milliseconds, as Struct."""
@@ -186,6 +187,8 @@ def guarded(rpc: str, answer: Answer) -> Answer:
             return await answer(data, context)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is answered and the server goes on
             refusal = refusal_of(rpc, context, error)
+        # gRPC keeps the exception that ends a call, and so this frame, until the garbage collector comes by.
+        del data
         await refuse(context, refusal)
         raise AssertionError("abort returned")
 
@@ -222,16 +225,25 @@ Refusal = StatehouseError | ReplyTooLargeError
 
 
 def refusal_of(rpc: str, context: Any, error: Exception) -> Refusal:
-    """Gives what a client is told of an error; what is no fault of the client's is logged."""
+    """Gives what a client is told of an error; what is no fault of the client's is logged.
+
+    It has no traceback any more: whoever keeps the error would keep the request, which may be large.
+    """
     if isinstance(error, ReplyTooLargeError):
-        return error
+        return without_traceback(error)
     if isinstance(error, StatehouseError):
         status = status_of(error)
         if status in _FAULTS:
             log.error("%s: %s", rpc, error, extra=facts(context, rpc=rpc, code=status.name))
-        return error
+        return without_traceback(error)
     log.error("%s failed", rpc, exc_info=error, extra=facts(context, rpc=rpc, code="INTERNAL"))
     return EngineError(f"the daemon failed to answer {rpc}; its log says why")
+
+
+def without_traceback(error: E) -> E:
+    """Gives an error that keeps no frames, and nothing that is in them."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
 
 
 async def refuse(context: Any, refusal: Refusal) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
@@ -12,16 +13,47 @@ from statehouse._generated import statehouse_pb2 as pb
 from statehouse.errors import ErasedError
 from statehouse.protocol.replies import Entry, EventPage, Read
 from statehouse.protocol.requests import Commit, Get, GetAtVersion, Replay, Request
-from statehouse.rpc.methods import METHODS, Method
+from statehouse.rpc.methods import BY_REQUEST, METHODS, Method
 from statehouse.rpc.serving.answers import INLINE_BYTES_MAX, Answer, Answers, ReplyTooLargeError, guarded
 from statehouse.rpc.serving.received import received
 from statehouse.rpc.serving.weights import is_quick, weight
 from statehouse.rpc.sizes import MESSAGE_BYTES_MAX
 
+_COMMIT: Final = BY_REQUEST[Commit]
+_NO_WORDS: Final = pb.CommitTransactionRequest()
+
 
 def calls(answers: Answers) -> Mapping[str, Answer]:
-    """Gives the handlers of these calls, by the names of the calls."""
-    return {method.call: guarded(method.call, answer_to(method, answers)) for method in METHODS}
+    """Gives the handlers of the calls that ask for little, by the names of the calls."""
+    return {
+        method.call: guarded(method.call, answer_to(method, answers))
+        for method in METHODS
+        if method is not _COMMIT
+    }
+
+
+def large_calls(answers: Answers) -> Mapping[str, Answer]:
+    """Gives what answers the calls that may ask for much; see `Intake`."""
+    return {_COMMIT.call: partial(_commit, answers)}
+
+
+async def _commit(answers: Answers, data: bytes, _: Any) -> bytes:
+    size = len(data)
+    answers.admission.enter(size)
+    try:
+        commit = await answers.code(size, _commit_in, data)
+        # While it waits to be written, its values are in memory once.
+        del data
+        committed = await answers.ask(commit)
+        return _COMMIT.encode_reply(_NO_WORDS, commit, committed).SerializeToString()
+    finally:
+        answers.admission.leave(size)
+
+
+def _commit_in(data: bytes) -> Commit:
+    commit = _COMMIT.decode(received(pb.CommitTransactionRequest, data))
+    assert isinstance(commit, Commit)
+    return commit
 
 
 def answer_to(method: Method, answers: Answers) -> Answer:
@@ -50,8 +82,6 @@ def answer_to(method: Method, answers: Answers) -> Answer:
         admission.enter(size)
         try:
             message, request = await answers.code(size, decoded, data)
-            if isinstance(request, Commit):
-                return encode_reply(message, request, await answers.ask(request)).SerializeToString()
             if isinstance(request, Replay) and request.wait_s:
                 await something(answers, request, timeout=context.time_remaining())
                 request = replace(request, wait_s=0.0)

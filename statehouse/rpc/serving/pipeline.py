@@ -19,7 +19,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final
 
@@ -37,11 +37,11 @@ from statehouse.errors import (
 from statehouse.protocol.limits import KIB, MIB
 from statehouse.protocol.requests import Commit, Request
 from statehouse.rpc.methods import BY_FIELD, Method
-from statehouse.rpc.serving.answers import Answers
+from statehouse.rpc.serving.answers import Answers, Refusal, refusal_of, refuse, without_traceback
 from statehouse.rpc.serving.received import received
 from statehouse.rpc.serving.weights import is_light, is_quick, weight
 from statehouse.rpc.sizes import ITEM_BYTES_MAX, STREAM_BYTES_MAX, STREAM_ITEMS_MAX
-from statehouse.rpc.status import status_of, to_message, trailers
+from statehouse.rpc.status import to_message
 
 _log = logging.getLogger("statehouse.rpc")
 
@@ -142,7 +142,7 @@ class _Stream:
         self._item_bytes = 0
         self._ready = asyncio.Event()
         self._room = asyncio.Event()
-        self._reading: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[Refusal | None] | None = None
         self._draining = False
         self._over = False
 
@@ -152,20 +152,23 @@ class _Stream:
         assert serving is not None
         writing = asyncio.create_task(self._write(serving.cancel))
         self._reading = asyncio.create_task(self._read())
+        refusal: Refusal | None = None
         try:
             await asyncio.wait((self._reading,))
             if not self._reading.cancelled():
-                # What it raised, if it did.
-                self._reading.result()
-            await self._settle()
-            self._end()
-            await writing
+                refusal = self._reading.result()
+            if refusal is None:
+                await self._settle()
+                self._end()
+                await writing
         finally:
             self._end()
             self._reading.cancel()
             writing.cancel()
             for running in list(self._running.values()):
                 _give_up(running)
+        if refusal is not None:
+            await refuse(self._context, refusal)
         if self._draining:
             await self._context.abort(grpc.StatusCode.UNAVAILABLE, "the daemon is going down: connect again")
 
@@ -183,19 +186,20 @@ class _Stream:
 
     # Reading and beginning.
 
-    async def _read(self) -> None:
-        while not self._draining:
-            data = await self._context.read()
-            if data is grpc.aio.EOF:
-                return
-            await self._begin_batch(data)
+    async def _read(self) -> Refusal | None:
+        """Begins what comes, to the end; or gives why it reads no further."""
+        try:
+            while not self._draining:
+                data = await self._context.read()
+                if data is grpc.aio.EOF:
+                    break
+                await self._begin_batch(data)
+        except StatehouseError as error:
+            return refusal_of("Pipeline", self._context, error)
+        return None
 
     async def _begin_batch(self, data: bytes) -> None:
-        try:
-            batch = await self._coding.code(len(data), received, pb.RequestBatch, data)
-        except (InvalidArgumentError, LimitExceededError) as error:
-            await self._context.abort(status_of(error), error.message, trailers(error))
-            raise
+        batch = await self._coding.code(len(data), received, pb.RequestBatch, data)
         came_at = time.monotonic()
         debug = _log.isEnabledFor(logging.DEBUG)
         turn = 0
@@ -327,22 +331,20 @@ class _Stream:
         self._room.set()
 
     def _answer(self, running: _Running) -> None:
-        assert running.future is not None
-        method = running.method
+        future, method = running.future, running.method
+        assert future is not None
+        if future.cancelled():
+            # Whoever waited asks the next daemon.
+            if not self._draining:
+                taken_back = f"{method.call} was taken back before it was begun; nothing was applied"
+                self._fail(running.ident, DeadlineExceededError(taken_back))
+            return
+        error = future.exception()
+        if isinstance(error, StatehouseError):
+            self._fail(running.ident, without_traceback(error))
+            return
         try:
-            self._reply(running.ident, method, running.message, running.request, running.future.result())
-        except CancelledError:
-            if self._draining:
-                # Whoever waited asks the next daemon.
-                return
-            self._fail(
-                running.ident,
-                DeadlineExceededError(
-                    f"{method.call} was taken back before it was begun; nothing was applied"
-                ),
-            )
-        except StatehouseError as error:
-            self._fail(running.ident, error)
+            self._reply(running.ident, method, running.message, running.request, future.result())
         except Exception:  # noqa: BLE001 - see `_begin`
             self._fail(running.ident, _defect(method))
 

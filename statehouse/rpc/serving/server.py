@@ -26,7 +26,8 @@ from statehouse.protocol.limits import MIB
 from statehouse.rpc.serving import calls, classic
 from statehouse.rpc.serving.addresses import bind
 from statehouse.rpc.serving.admission import Admission
-from statehouse.rpc.serving.answers import Answers
+from statehouse.rpc.serving.answers import Answers, guarded
+from statehouse.rpc.serving.intake import Intake
 from statehouse.rpc.serving.pipeline import PipelineService
 from statehouse.rpc.serving.replays import Replays
 from statehouse.rpc.serving.staged import StagedTransactions
@@ -52,6 +53,9 @@ _OPTIONS: Final = (
     ("grpc.max_metadata_size", METADATA_BYTES_MAX),
     ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
     ("grpc.max_concurrent_streams", _CONNECTION_CALLS_MAX),
+    # Of a message that nobody has asked for yet, 64 KiB are received; gRPC would find out that the network
+    # carries more, and receive megabytes for each call that waits. What is asked for comes as fast as it can.
+    ("grpc.http2.bdp_probe", 0),
     # Beyond these gRPC ends calls that nobody has looked at yet with CANCELLED, which tells a client nothing;
     # what waits there is bounded by the calls of a connection.
     ("grpc.server.max_pending_requests", _PENDING_CALLS_MAX),
@@ -167,6 +171,7 @@ class _Running:
     def __init__(self, engine: Engine, options: ServerOptions, monotonic: Callable[[], float]) -> None:
         admission = Admission(requests_max=options.requests_max, bytes_max=options.request_bytes_max)
         self._answers = Answers(engine, admission)
+        self._intake = Intake()
         self._staged = Transactions(
             self._answers,
             StagedTransactions(
@@ -192,9 +197,15 @@ class _Running:
 
     def _handlers(self) -> Mapping[str, grpc.RpcMethodHandler[Any, Any]]:
         # No serializers: bytes that are no message are for us to refuse, and not gRPC's to fail over.
-        unary = {**calls.calls(self._answers), **classic.calls(self._answers), **self._staged.calls()}
+        small = {**calls.calls(self._answers), **classic.calls(self._answers), **self._staged.calls()}
+        large = {**calls.large_calls(self._answers), **self._staged.large_calls()}
         return {
-            **{name: grpc.unary_unary_rpc_method_handler(call) for name, call in unary.items()},
+            **{name: grpc.unary_unary_rpc_method_handler(call) for name, call in small.items()},
+            # On the wire a call of one message is a stream of one; of that, we say when it is received.
+            **{
+                name: grpc.stream_unary_rpc_method_handler(guarded(name, self._intake.taking(answer)))
+                for name, answer in large.items()
+            },
             **{
                 name: grpc.unary_stream_rpc_method_handler(call)
                 for name, call in self._replays.calls().items()
@@ -226,4 +237,5 @@ class _Running:
         self._streams.drain()
         self._pipelines.drain()
         await self._server.stop(grace_s)
+        await self._staged.close()
         self._answers.close()

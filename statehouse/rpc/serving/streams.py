@@ -53,6 +53,8 @@ class Streams:
             if refusal is None:
                 self._tasks.add(task)
                 refusal = await self._run(rpc, context, run)
+            # See `guarded`.
+            del run
             if refusal is not None:
                 await refuse(context, refusal)
         finally:

@@ -9,19 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from concurrent.futures import Future
-from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from statehouse._generated import statehouse_pb2 as pb
 from statehouse.errors import InvalidArgumentError
-from statehouse.protocol.deadlines import begun_too_late, out_of_time
+from statehouse.protocol.deadlines import begun_too_late
 from statehouse.protocol.origin import NO_ORIGIN, Origin
 from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit, Delete, GetMany, LookupTxn, Write
 from statehouse.rpc.codec.names import key_in
 from statehouse.rpc.codec.values import payload_of
-from statehouse.rpc.serving.answers import Answer, Answers, caller_of, facts, guarded, settled
+from statehouse.rpc.serving.answers import Answer, Answers, caller_of, facts, guarded
 from statehouse.rpc.serving.received import received
 from statehouse.rpc.serving.staged import Done, Join, LookUp, Send, StagedTransactions
 from statehouse.rpc.serving.streams import going_down
@@ -36,14 +34,6 @@ _DELETED: Final = pb.DeleteResponse().SerializeToString()
 _ABORTED: Final = pb.AbortResponse().SerializeToString()
 
 
-class _Sent(NamedTuple):
-    """A commit on its way; `told` is what all who wait for it are told."""
-
-    commit: Commit
-    future: Future[Committed]
-    told: Future[int | BaseException]
-
-
 class Transactions:
     """Serves BeginTransaction, Write, Delete, Commit and Abort.
 
@@ -56,20 +46,23 @@ class Transactions:
         self._answers = answers
         self._staged = staged
         self._loop = asyncio.get_running_loop()
-        self._sent: dict[str, _Sent] = {}
+        self._committing: dict[str, asyncio.Task[int | BaseException]] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._draining = False
 
     def calls(self) -> Mapping[str, Answer]:
-        """Gives the handlers of these calls, by the names of the calls."""
+        """Gives the handlers of the calls that ask for little, by the names of the calls."""
         answered = {
             "BeginTransaction": self._begin,
-            "Write": self._write,
             "Delete": self._delete,
             "Commit": self._commit,
             "Abort": self._abort,
         }
         return {rpc: guarded(rpc, answer) for rpc, answer in answered.items()}
+
+    def large_calls(self) -> Mapping[str, Answer]:
+        """Gives what answers the calls that may ask for much; see `Intake`."""
+        return {"Write": self._write}
 
     def drain(self) -> None:
         """Forgets what is open, and opens nothing more; what is being committed is."""
@@ -78,6 +71,12 @@ class Transactions:
             self._sweep.cancel()
         if count := self._staged.drop():
             _log.info("%d open transactions dropped: the daemon is going down", count)
+
+    async def close(self) -> None:
+        """Takes back what is still queued; to be called when no call is running."""
+        for committing in self._committing.values():
+            committing.cancel()
+        await asyncio.gather(*self._committing.values())
 
     async def _begin(self, data: bytes, context: Any) -> bytes:
         message = received(pb.BeginTransactionRequest, data)
@@ -128,46 +127,29 @@ class Transactions:
                 found = self._answers.engine.execute(LookupTxn(txn_id))
                 return self._staged.resolve(txn_id, found)
             case Send(commit):
-                sent = self._send(commit)
+                committing = self._committing[txn_id] = asyncio.create_task(self._carry_out(commit))
             case Join():
-                sent = self._sent[txn_id]
-        await settled(sent.told, sent.commit.timeout_s)
-        if not sent.told.done():
-            # Take it back if it is still queued; it is told in a moment.
-            if not sent.future.cancel() and not sent.future.done():
-                raise out_of_time(sent.commit)
-            await settled(sent.told)
-        told = sent.told.result()
+                committing = self._committing[txn_id]
+        await asyncio.wait((committing,))
+        told = committing.result()
         if isinstance(told, BaseException):
             raise told
         return told
 
-    def _send(self, commit: Commit) -> _Sent:
+    async def _carry_out(self, commit: Commit) -> int | BaseException:
+        """Commits, and gives what all who wait for it are told."""
+        outcome: Committed | BaseException
         try:
-            future = self._answers.engine.submit(commit)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the table must hear of it
-            future = Future()
-            future.set_exception(error)
-        sent = self._sent[commit.txn_id] = _Sent(commit, future, Future())
-
-        def answered(_: object) -> None:
-            # Any thread; the loop may have been closed in the meantime.
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._settle, sent)
-
-        future.add_done_callback(answered)
-        return sent
-
-    def _settle(self, sent: _Sent) -> None:
-        commit, future = sent.commit, sent.future
-        refused = begun_too_late(commit) if future.cancelled() else future.exception()
-        told = self._staged.settle(commit.txn_id, refused or future.result())
-        del self._sent[commit.txn_id]
-        sent.told.set_result(told)
+            outcome = await self._answers.ask(commit)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the table must hear of it
+            outcome = begun_too_late(commit) if isinstance(error, asyncio.CancelledError) else error
+        told = self._staged.settle(commit.txn_id, outcome)
+        del self._committing[commit.txn_id]
         if isinstance(told, BaseException):
             _log.info(
                 "transaction %s not committed: %s", commit.txn_id, told, extra={"txn_id": commit.txn_id}
             )
+        return told
 
     async def _abort(self, data: bytes, context: Any) -> bytes:
         txn_id = received(pb.AbortRequest, data).txn_id
