@@ -42,6 +42,8 @@ from statehouse.rpc.sizes import ITEM_BYTES_MAX
 
 SENDINGS_MAX: Final = 3
 _ROWS_FEW: Final = 100
+_ITEM_EXTRA_BYTES: Final = 128
+"""What an item has besides its request: an id, times, a span."""
 
 
 class Call(Future[Any]):
@@ -75,7 +77,7 @@ class Call(Future[Any]):
         self.size_bytes = message.ByteSize()
         self.ident = 0
         self.sendings = 0
-        self.alone = self.size_bytes > ITEM_BYTES_MAX or _is_bulky(request)
+        self.alone = self.size_bytes + _ITEM_EXTRA_BYTES > ITEM_BYTES_MAX or _is_bulky(request)
         """Whether it goes by a call of its own: it, or most likely its reply, is large."""
         self.abandoned = False
         """Whether nobody waits for it any more, though it could not be cancelled."""

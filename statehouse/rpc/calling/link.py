@@ -168,9 +168,7 @@ class Link:
                     self._pending.pop(call.ident, None)
                 stream.withdrawn.append(call.ident)
         if rpc is not None:
-            # A commit's answer is still wanted.
-            if call.cancelled():
-                rpc.cancel()
+            rpc.cancel()
         elif stream is not None:
             stream.wake.ring()
 
@@ -485,6 +483,9 @@ class Link:
 
     def _settle(self, call: Call, stream: Stream, rpc: Any) -> None:
         if call.done():
+            return
+        if call.abandoned and rpc.cancelled():
+            call.fail(call.late())
             return
         code = rpc.code()
         if code is grpc.StatusCode.OK:

@@ -1,0 +1,76 @@
+"""A server that knows only the unary calls is served by them, without a word."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from statehouse.engine import open_engine
+from statehouse.protocol.engine import Engine
+from statehouse.protocol.requests import Get, Replay, Status
+from statehouse.rpc.calling import RemoteEngine
+from statehouse.testing.contracts.engine_phrases import entry, name, put, transaction, write
+from statehouse.testing.daemon import serving
+from statehouse.testing.faults import Call
+from tests.engine_faults.gates import GatedStore
+from tests.rpc.daemons import WAIT_S, serving_without_pipeline
+from tests.rpc.proxy import Fault, Proxy
+
+
+def test_the_first_call_is_answered_and_so_are_the_others(engine: Engine) -> None:
+    with serving_without_pipeline(engine) as target:
+        remote = RemoteEngine(target)
+        assert put(remote, "k", {"a": 1}) == 1
+        assert "unary" in repr(remote)
+        assert entry(remote) == entry(engine)
+        remote.close()
+
+
+def test_commits_that_met_no_pipeline_are_applied_once(engine: Engine) -> None:
+    """G5: nothing of a conversation that was refused was read by anybody."""
+    with serving_without_pipeline(engine) as target:
+        remote = RemoteEngine(target)
+        commits = [transaction(write(f"k{number}", number)) for number in range(100)]
+        asked = [remote.submit(commit) for commit in commits]
+        reads = [remote.submit(Get(name())) for _ in range(100)]
+        assert sorted(each.result(WAIT_S).commit_ts for each in asked) == list(range(1, 101))
+        assert not any(each.result(WAIT_S).repeated for each in asked)
+        assert all(each.result(WAIT_S).entry.version == 0 for each in reads)
+        log = engine.execute(Replay()).events
+        assert sorted(event.txn_id for event in log) == sorted(commit.txn_id for commit in commits)
+        remote.close()
+
+
+def test_many_threads_are_answered(engine: Engine) -> None:
+    with serving_without_pipeline(engine) as target, ThreadPoolExecutor(8) as threads:
+        remote = RemoteEngine(target)
+        numbers = threads.map(lambda number: put(remote, f"k{number}"), range(100))
+        assert sorted(numbers) == list(range(1, 101))
+        remote.close()
+
+
+def test_a_connection_that_breaks_is_made_again(engine: Engine) -> None:
+    with serving_without_pipeline(engine) as target, Proxy(target) as proxy:
+        remote = RemoteEngine(proxy.url)
+        for number in range(1, 5):
+            assert put(remote, "k", number) == number
+            proxy.inject(Fault("reset"))
+            proxy.heal()
+        assert engine.execute(Status()).commit_ts == 4
+        remote.close()
+
+
+def test_more_calls_than_may_be_open_at_once_wait_and_are_answered() -> None:
+    store = GatedStore()
+    engine = open_engine(store)
+    with serving(engine) as target:
+        remote = RemoteEngine(target, pipelined=False)
+        put(remote)
+        store.shut(Call.WRITE)
+        commits = [remote.submit(transaction(write(f"k{number}"))) for number in range(1000)]
+        store.await_arrival(Call.WRITE)
+        assert remote.unanswered == 1000
+        store.lift(Call.WRITE)
+        assert sorted(each.result(WAIT_S).commit_ts for each in commits) == list(range(2, 1002))
+        assert remote.unanswered == 0
+        remote.close()
+    engine.close()
