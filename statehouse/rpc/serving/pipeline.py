@@ -165,6 +165,7 @@ class _Stream:
             self._end()
             self._reading.cancel()
             writing.cancel()
+            self._out.clear()
             for running in list(self._running.values()):
                 _give_up(running)
         if refusal is not None:
@@ -383,15 +384,24 @@ class _Stream:
             self._ready.clear()
             while self._out:
                 batch = self._out.popleft()
+                count, size, data = (
+                    len(batch.message.items),
+                    batch.size_bytes,
+                    batch.message.SerializeToString(),
+                )
+                del batch
                 try:
                     async with asyncio.timeout(self._stall_s):
-                        await self._context.write(batch.message.SerializeToString())
+                        await self._context.write(data)
                 except TimeoutError:
                     _log.warning("a client took no replies for %g s: cut off", self._stall_s)
                     cut_off()
                     return
-                self._out_items -= len(batch.message.items)
-                self._out_bytes -= batch.size_bytes
+                finally:
+                    # This frame is kept with the exception that ended it.
+                    del data
+                self._out_items -= count
+                self._out_bytes -= size
                 self._room.set()
 
     async def _settle(self) -> None:
