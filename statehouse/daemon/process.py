@@ -247,6 +247,7 @@ def _server_options(settings: Settings) -> ServerOptions:
         request_bytes_max=settings.request_bytes_max,
         staged_count_max=settings.staged_transactions_max,
         staged_bytes_max=settings.staged_bytes_max,
+        limits=settings.limits(),
         replays_max=settings.replays_max,
         stall_s=settings.stall_s,
     )

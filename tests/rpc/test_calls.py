@@ -32,7 +32,7 @@ from statehouse.errors import (
     TransactionNotFoundError,
 )
 from statehouse.protocol.engine import Engine
-from statehouse.protocol.limits import KIB, MIB
+from statehouse.protocol.limits import KIB, MIB, Limits
 from statehouse.protocol.names import RecordKey
 from statehouse.protocol.requests import Commit, FindEvents, Get, Request, Scan, Write
 from statehouse.protocol.values import JSON, Payload, encode
@@ -279,6 +279,17 @@ def test_a_value_beyond_16_mib_is_refused_when_it_is_written(stub: Stub) -> None
     with refused(Code.INVALID_ARGUMENT, "the limit is 16777216"):
         stub.Write(pb.WriteRequest(txn_id=txn_id, agent_id="a", key="x", value=struct({"t": "x" * 16 * MIB})))
     assert commit(stub, txn_id) == 0
+
+
+def test_a_transaction_is_held_to_the_limits_of_its_daemon() -> None:
+    limits = Limits(transaction_operations_max=1)
+    engine = open_engine(MemoryStore(), durability="none", limits=limits)
+    with serving(engine, ServerOptions(limits=limits)) as address, connected(address) as stub:
+        txn_id = begin(stub, "x")
+        with refused(Code.INVALID_ARGUMENT, "the limit is 1"):
+            stub.Delete(pb.DeleteRequest(txn_id=txn_id, agent_id="a", key="y"))
+        assert commit(stub, txn_id) == 1
+    engine.close()
 
 
 def test_one_transaction_too_many_is_refused_until_another_ends(engine: Engine) -> None:

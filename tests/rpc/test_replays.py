@@ -30,6 +30,7 @@ from tests.client.engines import RecordingEngine
 from tests.daemon.processes import daemon
 from tests.rpc.daemons import eventually
 from tests.rpc.foreign import connected, put, refused, struct
+from tests.rpc.memory import measured, resident_bytes
 
 
 def fill(engine: Engine, count: int, *, agent: str = "a", size: int = 0) -> None:
@@ -314,15 +315,8 @@ def connected_to_one_that_goes_down(engine: Engine) -> Iterator[tuple[Stub, Any]
 # What it costs others.
 
 
-def _resident_bytes(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) * KIB
-    raise AssertionError("no VmRSS")
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+@measured
 @pytest.mark.parametrize("call", ["Replay", "ReplayBatches"])
 def test_a_hundred_readers_that_do_not_read_cost_little_and_keep_nobody_waiting(
     tmp_path: Path, call: str
@@ -335,7 +329,7 @@ def test_a_hundred_readers_that_do_not_read_cost_little_and_keep_nobody_waiting(
             request = pb.CommitTransactionRequest(txn_id=f"t{number}")
             request.changes.add(agent_id="a", key="x").payload.data = data
             stub.CommitTransaction(request)
-        before = most = _resident_bytes(server.process.pid)
+        before = most = resident_bytes(server.process.pid)
         replays = []
         for _ in range(100):
             reader = stack.enter_context(connected(server.target))
@@ -350,7 +344,7 @@ def test_a_hundred_readers_that_do_not_read_cost_little_and_keep_nobody_waiting(
             asked = time.monotonic()
             assert stub.Health(pb.HealthRequest(), timeout=10).status == "ok"
             slowest = max(slowest, time.monotonic() - asked)
-            now = _resident_bytes(server.process.pid)
+            now = resident_bytes(server.process.pid)
             settled = settled + 1 if now <= most else 0
             most = max(most, now)
         assert (most - before) / len(replays) < 10 * MIB
@@ -359,4 +353,4 @@ def test_a_hundred_readers_that_do_not_read_cost_little_and_keep_nobody_waiting(
         assert len(list(stub.Replay(pb.ReplayRequest(agent_id="a")))) == 400
         for replay in replays:
             replay.cancel()
-        eventually(lambda: _resident_bytes(server.process.pid) < before + 100 * MIB)
+        eventually(lambda: resident_bytes(server.process.pid) < before + 100 * MIB)

@@ -26,8 +26,10 @@ from statehouse.rpc.serving import Server, ServerOptions
 from statehouse.rpc.sizes import METADATA_BYTES_MAX
 from statehouse.testing.daemon import serving
 from tests.client.engines import HoldingEngine
+from tests.daemon.processes import daemon
 from tests.rpc.daemons import eventually
-from tests.rpc.foreign import begin, connected, put, refused
+from tests.rpc.foreign import begin, connected, put, refused, struct
+from tests.rpc.memory import measured, resident_bytes
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -271,3 +273,34 @@ def test_health_answers_within_a_second_under_any_load(crowd: str, service: str)
         ask = ours if service == "ours" else standard
         for _ in range(20):
             assert ask(b"", timeout=1)
+
+
+@pytest.mark.slow
+@measured
+@pytest.mark.parametrize("call", ["CommitTransaction", "Write"])
+def test_what_many_clients_send_at_once_is_not_in_memory_at_once(tmp_path: Path, call: str) -> None:
+    clients, calls, size = 4, 100, 2 * MIB
+    caps = {"--request-bytes-max": 32 * MIB, "--staged-bytes-max": 32 * MIB}
+    flags = [str(each) for pair in caps.items() for each in pair]
+    with ExitStack() as stack:
+        server = stack.enter_context(daemon(tmp_path / "log", "--data-dir", str(tmp_path / "data"), *flags))
+        stubs = [stack.enter_context(connected(server.target)) for _ in range(clients)]
+        before = most = resident_bytes(server.process.pid)
+        waiting: list[Any] = []
+        for number in range(calls):
+            for client, stub in enumerate(stubs):
+                if call == "Write":
+                    value = struct({"text": "x" * size})
+                    write = pb.WriteRequest(txn_id="none", agent_id="a", key="x", value=value)
+                    waiting.append(stub.Write.future(write))
+                else:
+                    request = pb.CommitTransactionRequest(txn_id=f"{client}-{number}")
+                    request.changes.add(agent_id="a", key="x").payload.data = bytes(size)
+                    waiting.append(stub.CommitTransaction.future(request))
+        while waiting:
+            assert stubs[0].Health(pb.HealthRequest(), timeout=1).status == "ok"
+            most = max(most, resident_bytes(server.process.pid))
+            waiting = [each for each in waiting if not each.done()]
+        # What is received, in two copies; what is answered, as bytes and as messages; the store.
+        assert most - before < 16 * 2 * size + 3 * 32 * MIB + 128 * MIB
+        assert most - before < clients * calls * size / 2

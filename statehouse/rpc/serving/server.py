@@ -22,7 +22,7 @@ import grpc.aio
 from grpc_health.v1.health import SERVICE_NAME as HEALTH
 
 from statehouse.protocol.engine import Engine
-from statehouse.protocol.limits import MIB
+from statehouse.protocol.limits import DEFAULT_LIMITS, MIB, Limits
 from statehouse.rpc.serving import calls, classic
 from statehouse.rpc.serving.addresses import bind
 from statehouse.rpc.serving.admission import Admission
@@ -83,6 +83,7 @@ class ServerOptions:
         calls_max: The most gRPC calls that are open at once, streams included.
         staged_count_max: The most open transactions of BeginTransaction.
         staged_bytes_max: The most bytes that they hold.
+        limits: How large each of them may be, and how long it may take; as those of the engine.
         replays_max: The most Replay and ReplayBatches streams.
         stall_s: A client that takes nothing from a stream for so long is cut off, in seconds.
         heartbeat_s: A replay that follows says at least so often how far it has looked, in seconds.
@@ -93,6 +94,7 @@ class ServerOptions:
     calls_max: int = 12_000
     staged_count_max: int = 10_000
     staged_bytes_max: int = 256 * MIB
+    limits: Limits = DEFAULT_LIMITS
     replays_max: int = 1_000
     stall_s: float = 60.0
     heartbeat_s: float = 10.0
@@ -175,7 +177,10 @@ class _Running:
         self._staged = Transactions(
             self._answers,
             StagedTransactions(
-                count_max=options.staged_count_max, bytes_max=options.staged_bytes_max, monotonic=monotonic
+                count_max=options.staged_count_max,
+                bytes_max=options.staged_bytes_max,
+                limits=options.limits,
+                monotonic=monotonic,
             ),
         )
         self._streams = Streams("replays", count_max=options.replays_max, stall_s=options.stall_s)
