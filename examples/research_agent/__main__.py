@@ -49,7 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument(
-        "--store", default="file:./research-data", metavar="URL", help="where it remembers (%(default)s)"
+        "--store",
+        default="file:./research-data",
+        metavar="URL",
+        help="where it remembers: file:./directory, or a daemon's host:port (%(default)s)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

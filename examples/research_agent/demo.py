@@ -1,5 +1,7 @@
 """The agent is asked, killed half-way with SIGKILL, and asked again: what was finished is not done twice.
 
+Then two agents at once use one daemon, and their replay is followed live (`together`).
+
     python examples/research_agent/demo.py    (or: make demo)
 
 Everything that is told is also checked; the exit code is 1 if any of it does not hold.
@@ -9,12 +11,11 @@ from __future__ import annotations
 
 import argparse
 import re
-import subprocess
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +24,18 @@ if not __package__:
     # Run as a file, whose folder Python then searches instead of the repository.
     sys.path[0] = str(ROOT)
 
-from examples.research_agent.__main__ import AGENT_ID  # noqa: E402 - the path is needed first
+from examples.research_agent import together  # noqa: E402 - the path is needed first
+from examples.research_agent.__main__ import AGENT_ID  # noqa: E402
 from examples.research_agent.notebook import Notebook  # noqa: E402
 from examples.research_agent.run_log import RunLog  # noqa: E402
+from examples.research_agent.stage import (  # noqa: E402
+    PATIENCE_SECONDS,
+    Stage,
+    StoryError,
+    executed,
+    heading,
+    require,
+)
 from examples.research_agent.story import note_lines, replay_lines, wrapped  # noqa: E402
 from statehouse import Statehouse  # noqa: E402
 
@@ -33,56 +43,44 @@ QUESTION: Final = "How do I parse an ISO date and add 3 days?"
 RUN_ID: Final = "demo"
 _STEP: Final = re.compile(r"@[0-9]+ +step ")
 _PACE_SECONDS: Final = 0.3
-_PATIENCE_SECONDS: Final = 120
-
-
-class StoryError(Exception):
-    """Something that the demo tells did not happen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where everything is: the store, the ledger of executed steps, and what was read of the library."""
-
-    directory: Path
-
-    @property
-    def url(self) -> str:
-        """The store."""
-        return f"file:{self.directory / 'store'}"
-
-    @property
-    def ledger(self) -> Path:
-        """The file of executed steps."""
-        return self.directory / "executed.txt"
-
-    def executed(self) -> list[int]:
-        """Gives the number of each step that was executed, in order, as the agents wrote it down outside."""
-        return [int(line.split()[1]) for line in self.ledger.read_text().splitlines()]
-
-    def ask(self, *question: str, pace: float = _PACE_SECONDS) -> subprocess.Popen[str]:
-        """Starts the agent in a process of its own."""
-        command = [sys.executable, "-m", "examples.research_agent", "ask", *question, "--run", RUN_ID]
-        command += ["--store", self.url, "--ledger", str(self.ledger)]
-        command += ["--cache", str(self.directory / "library"), "--pace", str(pace)]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603 - this very program
+_TOGETHER: Final = (
+    "How many seconds are in 3 weeks?",
+    "What is the difference between bisect_left and bisect_right?",
+)
+_INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Tells the story; gives the exit code."""
-    parser = argparse.ArgumentParser(description="The research agent: asked, killed, resumed, replayed.")
+    parser = argparse.ArgumentParser(
+        description="The research agent: asked, killed, resumed, replayed; then two of them at one daemon."
+    )
     parser.add_argument("--question", default=QUESTION)
     parser.add_argument("--kill-after", type=int, default=5, metavar="STEP", help="(default: %(default)s)")
     parser.add_argument(
         "--directory", type=Path, help="an empty or new one, which is kept; else a temporary one"
     )
+    parser.add_argument(
+        "--together", nargs=2, default=_TOGETHER, metavar="QUESTION", help="what two agents are asked at once"
+    )
+    parser.add_argument(
+        "--pace",
+        type=float,
+        default=_PACE_SECONDS,
+        metavar="SECONDS",
+        help="how long those wait after a step",
+    )
     options = parser.parse_args(arguments)
     try:
         with _stage(options.directory) as stage:
             _tell(stage, options.question, options.kill_after)
+            together.tell(stage, options.together, options.pace)
     except StoryError as error:
         print(f"\nThis went wrong: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; nothing that was started goes on.", file=sys.stderr)
+        return _INTERRUPTED
     return 0
 
 
@@ -100,28 +98,28 @@ def _stage(directory: Path | None) -> Iterator[Stage]:
 
 
 def _tell(stage: Stage, question: str, kill_after: int) -> None:
-    _heading(f"1. An agent is asked: {question}")
+    heading(f"1. An agent is asked: {question}")
     print("(its first search reads the documentation of the whole standard library: some seconds)")
     killed_after = _ask_and_kill(stage, question, kill_after)
     print(f"    -> kill -9 after step {killed_after}")
 
-    _heading("2. It is asked to go on, in a new process")
+    heading("2. It is asked to go on, in a new process")
     finished = _finished_steps(stage)
-    _require(
+    require(
         finished >= killed_after, f"step {killed_after} was acknowledged, but {finished} are in the store"
     )
-    done_before = stage.executed()
+    done_before = _executed(stage)
     _go_on(stage)
     _check_ledger(stage, finished, done_before)
 
     with Statehouse(stage.url) as sh:
-        _heading("3. The replay: what every commit of the run did")
+        heading("3. The replay: what every commit of the run did")
         events = list(sh.find_events(run_id=RUN_ID))
         print("\n".join(replay_lines(events)))
-        _require(len(events) == max(stage.executed()), "the run has other commits than steps")
-        _require(len({event.origin.trace_id for event in events}) == 1, "the run has more than one trace id")
+        require(len(events) == max(_executed(stage)), "the run has other commits than steps")
+        require(len({event.origin.trace_id for event in events}) == 1, "the run has more than one trace id")
         _show_notebook(sh, at=events[killed_after - 1].commit_ts)
-        _heading("5. The answer")
+        heading("5. The answer")
         run = RunLog(sh.agent(AGENT_ID), RUN_ID).load()
         if run is None or run.answer is None:
             raise StoryError("there is no answer")
@@ -131,25 +129,22 @@ def _tell(stage: Stage, question: str, kill_after: int) -> None:
 def _ask_and_kill(stage: Stage, question: str, kill_after: int) -> int:
     """Kills the agent as soon as it says that a step is committed; gives the last step it said so of."""
     steps = 0
-    with stage.ask(question) as agent:
+    with stage.ask(question, run_id=RUN_ID, url=stage.url, pace=_PACE_SECONDS, ledger=stage.ledger) as agent:
         assert agent.stdout is not None
-        try:
-            for line in agent.stdout:
-                print(f"    {line}", end="", flush=True)
-                steps += _STEP.match(line) is not None
-                if steps == kill_after:
-                    agent.kill()
-                    break
-        finally:
-            agent.kill()
-        code = agent.wait(_PATIENCE_SECONDS)
-    _require(steps == kill_after, f"it ended after {steps} steps, before it could be killed")
-    _require(code != 0, "it was not killed, but ended by itself")
+        for line in agent.stdout:
+            print(f"    {line}", end="", flush=True)
+            steps += _STEP.match(line) is not None
+            if steps == kill_after:
+                agent.kill()
+                break
+        code = agent.wait(PATIENCE_SECONDS)
+    require(steps == kill_after, f"it ended after {steps} steps, before it could be killed")
+    require(code != 0, "it was not killed, but ended by itself")
     return steps
 
 
 def _go_on(stage: Stage) -> None:
-    with stage.ask(pace=0.0) as agent:
+    with stage.ask(run_id=RUN_ID, url=stage.url, pace=0.0, ledger=stage.ledger) as agent:
         assert agent.stdout is not None
         told = False
         for line in agent.stdout:
@@ -157,8 +152,12 @@ def _go_on(stage: Stage) -> None:
             told = told or not line.strip()
             if not told:
                 print(f"    {line}", end="", flush=True)
-        code = agent.wait(_PATIENCE_SECONDS)
-    _require(code == 0, f"it ended with exit code {code}")
+        code = agent.wait(PATIENCE_SECONDS)
+    require(code == 0, f"it ended with exit code {code}")
+
+
+def _executed(stage: Stage) -> list[int]:
+    return [step for _, step in executed(stage.ledger)]
 
 
 def _finished_steps(stage: Stage) -> int:
@@ -168,13 +167,13 @@ def _finished_steps(stage: Stage) -> int:
 
 
 def _check_ledger(stage: Stage, finished: int, done_before: Sequence[int]) -> None:
-    executed = stage.executed()
-    resumed = executed[len(done_before) :]
-    _require(bool(resumed), "nothing was left to do after the kill")
-    _require(min(resumed) == finished + 1, f"it went on with step {min(resumed)}, not {finished + 1}")
+    all_steps = _executed(stage)
+    resumed = all_steps[len(done_before) :]
+    require(bool(resumed), "nothing was left to do after the kill")
+    require(min(resumed) == finished + 1, f"it went on with step {min(resumed)}, not {finished + 1}")
     repeated = [step for step in resumed if step <= finished]
-    _require(not repeated, f"finished steps were executed again: {repeated}")
-    _require(sorted(set(executed)) == list(range(1, max(executed) + 1)), "steps are missing")
+    require(not repeated, f"finished steps were executed again: {repeated}")
+    require(sorted(set(all_steps)) == list(range(1, max(all_steps) + 1)), "steps are missing")
     print(
         f"    -> the ledger, a file outside the store: {finished} steps were finished before the kill;\n"
         f"       after it {resumed[0]} to {resumed[-1]} were executed, and none of the finished ones again"
@@ -184,21 +183,14 @@ def _check_ledger(stage: Stage, finished: int, done_before: Sequence[int]) -> No
 def _show_notebook(sh: Statehouse, *, at: int) -> None:
     notebook = Notebook(sh.agent(AGENT_ID))
     now, then = list(notebook.notes()), list(notebook.notes(at=at))
-    _heading(f"4. As of: the notebook when the agent was killed (@{at}), and now")
+    heading(f"4. As of: the notebook when the agent was killed (@{at}), and now")
     for title, notes in ((f"@{at}", then), ("now", now)):
         print(f"{title}: {len(notes)} note{'s' * (len(notes) != 1)}")
         print("\n".join(f"    {line}" for line in note_lines(notes)))
-    _require(now[: len(then)] == then and len(then) < len(now), "the notebook did not grow as it was told")
-
-
-def _heading(text: str) -> None:
-    print(f"\n{text}\n", flush=True)
-
-
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise StoryError(otherwise)
+    require(now[: len(then)] == then and len(then) < len(now), "the notebook did not grow as it was told")
 
 
 if __name__ == "__main__":
+    # What was started is ended with the demo, however that is.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -49,14 +49,26 @@ def describe(step: Step) -> str:
 def replay_lines(events: Iterable[Event]) -> Iterator[str]:
     """Gives what each commit of a run was and wrote, in commit order."""
     for event in events:
-        when = event.committed_at.strftime("%H:%M:%S.") + f"{event.committed_at_us // 1000 % 1000:03}"
-        steps = [Step.from_json(write.value) for write in event.operations if "/step/" in write.key]
-        what = describe(steps[0]) if steps else ""
         run = f"run/{event.origin.run_id}"
         wrote = ", ".join(
             f"{write.key.replace(run, 'run', 1)} v{write.version}" for write in event.operations
         )
-        yield f"@{event.commit_ts:<3} {when}  {event.origin.step:<13} {_short(what, 40):<40}  {wrote}"
+        yield f"{_when(event)}  {event.origin.step:<13} {_short(_what(event), 40):<40}  {wrote}"
+
+
+def live_line(event: Event) -> str:
+    """Gives which run a commit is of, and what it was."""
+    return f"{_when(event)}  {event.origin.run_id:<6} {event.origin.step:<13} {_short(_what(event), 60)}"
+
+
+def _when(event: Event) -> str:
+    time = event.committed_at.strftime("%H:%M:%S.") + f"{event.committed_at_us // 1000 % 1000:03}"
+    return f"@{event.commit_ts:<3} {time}"
+
+
+def _what(event: Event) -> str:
+    steps = [Step.from_json(write.value) for write in event.operations if "/step/" in write.key]
+    return describe(steps[0]) if steps else ""
 
 
 def note_lines(notes: Iterable[dict[str, Any]]) -> Iterator[str]:

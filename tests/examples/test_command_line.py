@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -18,14 +17,29 @@ import pytest
 from examples.research_agent import openai_compatible
 from examples.research_agent.__main__ import main
 from examples.research_agent.model import VARIABLE
+from statehouse.engine import open_engine
+from statehouse.storage.memory import MemoryStore
+from statehouse.testing.daemon import serving
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.delenv(VARIABLE, raising=False)
+def directory(tmp_path: Path) -> str:
     return f"file:{tmp_path / 'store'}"
+
+
+@pytest.fixture(params=["directory", "daemon"])
+def store(request: pytest.FixtureRequest, directory: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty store, in either home."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if request.param == "directory":
+        yield directory
+        return
+    engine = open_engine(MemoryStore(), durability="none")
+    with serving(engine, grace_s=0.0) as url:
+        yield url
+    engine.close()
 
 
 def test_ask_prints_steps_answer_and_replay(store: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,7 +109,7 @@ def test_a_model_that_cannot_be_loaded_is_an_error_that_names_the_variable(
     assert VARIABLE in capsys.readouterr().err
 
 
-def test_a_second_process_is_told_who_has_the_store(store: str) -> None:
+def test_a_second_process_is_told_who_has_the_directory(directory: str) -> None:
     command = [
         sys.executable,
         "-m",
@@ -103,7 +117,7 @@ def test_a_second_process_is_told_who_has_the_store(store: str) -> None:
         "ask",
         "2 + 2",
         "--store",
-        store,
+        directory,
         "--run",
         "r",
     ]
@@ -167,37 +181,3 @@ def test_an_endpoint_that_is_no_web_address_is_refused(monkeypatch: pytest.Monke
     monkeypatch.setenv("OPENAI_BASE_URL", "file:///etc")
     with pytest.raises(ValueError, match="http"):
         openai_compatible.complete([])
-
-
-def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    command = [sys.executable, "examples/research_agent/demo.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-
-def test_the_demo_kills_resumes_and_replays() -> None:
-    told = demo("--question", "How many seconds are in 3 weeks? 2 + 2?", "--kill-after", "3")
-    assert (told.returncode, told.stderr) == (0, "")
-    assert "-> kill -9 after step 3" in told.stdout
-    assert "run demo: going on, 3 steps are done" in told.stdout
-    assert "none of the finished ones again" in told.stdout
-    assert "3 * 7 * 24 * 60 * 60 = 1814400" in told.stdout
-
-
-@pytest.mark.slow
-def test_the_demo_as_it_comes() -> None:
-    told = demo()
-    assert (told.returncode, told.stderr) == (0, "")
-    assert "Here: datetime.timedelta(days=3)" in told.stdout
-
-
-def test_the_demo_fails_when_its_story_does_not_hold() -> None:
-    told = demo("--question", "2 + 2", "--kill-after", "9")
-    assert told.returncode == 1
-    assert "This went wrong: it ended after 4 steps, before it could be killed" in told.stderr
-
-
-def test_the_demo_begins_with_nothing(tmp_path: Path) -> None:
-    (tmp_path / "mine").write_text("keep me")
-    assert demo("--directory", str(tmp_path)).returncode == 1
-    assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
