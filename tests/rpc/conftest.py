@@ -13,6 +13,9 @@ from statehouse.storage.memory import MemoryStore
 from statehouse.testing.daemon import serving
 from tests.rpc.foreign import connected
 
+# Before anything imports them.
+pytest.register_assert_rewrite("statehouse.testing.contracts")
+
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
