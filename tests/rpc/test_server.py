@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from statehouse._generated import statehouse_pb2 as pb
+from statehouse._generated.statehouse_pb2_grpc import StatehouseServiceStub
 from statehouse.errors import InvalidArgumentError
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.limits import MIB
@@ -237,6 +238,33 @@ def test_one_call_too_many_over_all_connections_is_refused() -> None:
             stub.CommitTransaction(pb.CommitTransactionRequest(txn_id="t"))
         engine.release()
         assert [call.result(10).commit_ts for call in held] == [0, 0]
+
+
+def test_a_call_without_a_request_is_refused(engine: Engine) -> None:
+    with serving(engine) as address, grpc.insecure_channel(address) as channel:
+        for call in ("CommitTransaction", "Write"):
+            with refused(Code.INVALID_ARGUMENT, "the call has no request"):
+                channel.stream_unary(f"/statehouse.v1.StatehouseService/{call}")(iter(()))
+
+
+def test_a_client_that_does_not_say_what_it_asks_keeps_nobody_waiting_but_itself(engine: Engine) -> None:
+    with serving(engine) as address, ExitStack() as stack:
+        silent = stack.enter_context(grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]))
+        begin_write = silent.stream_unary("/statehouse.v1.StatehouseService/Write")
+        talk = threading.Event()
+        calls = [begin_write.future(_nothing_until(talk)) for _ in range(20)]
+        assert StatehouseServiceStub(silent).Health(pb.HealthRequest(), timeout=10).status == "ok"
+        stub = stack.enter_context(connected(address))
+        assert [put(stub, "x", {"n": number}) for number in range(10)] == list(range(1, 11))
+        assert not any(call.done() for call in calls)
+        talk.set()
+        for call in calls:
+            assert call.code() is Code.INVALID_ARGUMENT
+
+
+def _nothing_until(event: threading.Event) -> Iterator[bytes]:
+    if not event.wait(30):
+        yield b""
 
 
 @pytest.fixture
