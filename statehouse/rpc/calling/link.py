@@ -32,6 +32,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import wait
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -88,6 +89,7 @@ class Link:
         self._stream: Stream | None = None
         self._hello: Any = None
         self._channel: grpc.Channel | None = None
+        self._running = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = False
         _links.add(self)
@@ -136,9 +138,9 @@ class Link:
             self._queue.append(call)
             self._queued_bytes += call.size_bytes
             wake = self._wake if self._stream is None else self._stream.wake
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="statehouse-link", daemon=True)
-                self._thread.start()
+            if not self._running.locked():
+                # Ctrl-C at this moment may leave a thread that never runs; then the next call starts another.
+                threading.Thread(target=self._run, name="statehouse-link", daemon=True).start()
         wake.ring()
 
     def check_open(self) -> None:
@@ -176,6 +178,7 @@ class Link:
         """Lets what was asked finish, for a moment, and gives the connection up. Idempotent."""
         if self._process != os.getpid():
             return
+        self._cancel_abandoned()
         with self._lock:
             if self._closing:
                 return
@@ -216,6 +219,9 @@ class Link:
     # The I/O thread.
 
     def _run(self) -> None:
+        if not self._running.acquire(blocking=False):
+            return
+        self._thread = threading.current_thread()
         fruitless = 0
         while self._await_work():
             error = self._say_hello()
@@ -410,8 +416,10 @@ class Link:
         return batch.SerializeToString() if items else self._take(stream)
 
     def _cancel_abandoned(self) -> None:
-        while self._abandoned:
-            self._abandoned.popleft().cancel()
+        # Two threads may do it at once.
+        with suppress(IndexError):
+            while True:
+                self._abandoned.popleft().cancel()
 
     def _taken_locked(self, stream: Stream) -> list[Call]:
         queue, pending = self._queue, self._pending
