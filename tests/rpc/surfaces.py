@@ -22,6 +22,7 @@ from statehouse.protocol.origin import Origin
 from statehouse.protocol.replies import Event
 from statehouse.protocol.requests import Check, Commit, Delete, Replay, Status, Write
 from statehouse.protocol.values import encode
+from statehouse.rpc.serving import ServerOptions
 from statehouse.storage.memory import MemoryStore
 from statehouse.testing.daemon import serving
 from tests.rpc.raw import RawClient, raw
@@ -107,11 +108,11 @@ class World:
 
 
 @contextmanager
-def attacked() -> Iterator[World]:
+def attacked(options: ServerOptions = ServerOptions()) -> Iterator[World]:  # noqa: B008 - frozen
     """Gives a daemon with a short history, in this process; all that was staged in it goes with it."""
     engine = history()
     try:
-        with serving(engine) as target, raw(target) as client:
+        with serving(engine, options, grace_s=1.0) as target, raw(target) as client:
             yield World(engine, client, target)
     finally:
         engine.close()

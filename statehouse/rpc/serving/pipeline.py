@@ -39,6 +39,7 @@ from statehouse.protocol.requests import Commit, Request
 from statehouse.rpc.methods import BY_FIELD, Method
 from statehouse.rpc.serving.answers import Answers, Refusal, refusal_of, refuse, without_traceback
 from statehouse.rpc.serving.received import received
+from statehouse.rpc.serving.streams import slow_reader
 from statehouse.rpc.serving.weights import is_light, is_quick, weight
 from statehouse.rpc.sizes import ITEM_BYTES_MAX, STREAM_BYTES_MAX, STREAM_ITEMS_MAX
 from statehouse.rpc.status import to_message
@@ -147,20 +148,22 @@ class _Stream:
         self._over = False
 
     async def serve(self) -> None:
-        """Reads and answers until the client has ended the stream, or it is drained."""
-        serving = asyncio.current_task()
-        assert serving is not None
-        writing = asyncio.create_task(self._write(serving.cancel))
+        """Reads and answers until the client has ended the stream, takes no replies, or it is drained."""
+        # See `Streams.serve`.
+        await self._context.send_initial_metadata(())
+        writing = asyncio.create_task(self._write())
         self._reading = asyncio.create_task(self._read())
         refusal: Refusal | None = None
         try:
-            await asyncio.wait((self._reading,))
-            if not self._reading.cancelled():
+            await asyncio.wait((self._reading, writing), return_when=asyncio.FIRST_COMPLETED)
+            if writing.done():
+                refusal = writing.result()
+            elif not self._reading.cancelled():
                 refusal = self._reading.result()
             if refusal is None:
                 await self._settle()
                 self._end()
-                await writing
+                refusal = await writing
         finally:
             self._end()
             self._reading.cancel()
@@ -378,7 +381,8 @@ class _Stream:
         if not self._ready.is_set():
             self._ready.set()
 
-    async def _write(self, cut_off: Callable[[], object]) -> None:
+    async def _write(self) -> Refusal | None:
+        """Sends what is ready, to the end; or gives why it sends no further."""
         while not self._over or self._out:
             await self._ready.wait()
             self._ready.clear()
@@ -395,14 +399,14 @@ class _Stream:
                         await self._context.write(data)
                 except TimeoutError:
                     _log.warning("a client took no replies for %g s: cut off", self._stall_s)
-                    cut_off()
-                    return
+                    return slow_reader(self._stall_s)
                 finally:
                     # This frame is kept with the exception that ended it.
                     del data
                 self._out_items -= count
                 self._out_bytes -= size
                 self._room.set()
+        return None
 
     async def _settle(self) -> None:
         """Waits until everything that was begun is answered."""

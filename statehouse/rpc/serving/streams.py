@@ -19,6 +19,16 @@ def going_down() -> ConnectionError:
     return ConnectionError("the daemon is going down: connect again when it is back")
 
 
+def slow_reader(stall_s: float) -> OverloadedError:
+    """What is said to who takes nothing for so long, in seconds."""
+    return OverloadedError(
+        f"nothing was taken from this stream for {stall_s:g} s, so it was cut off: go on after what was "
+        "received",
+        retry_after=_RETRY_AFTER_S,
+        reason="slow_reader",
+    )
+
+
 class Streams:
     """Streams of one kind, each in a task of its own.
 
@@ -94,12 +104,7 @@ class Streams:
             async with asyncio.timeout(self._stall_s):
                 await context.write(data)
         except TimeoutError:
-            raise OverloadedError(
-                f"nothing was taken from this stream for {self._stall_s:g} s, so it was cut off: go on after "
-                "what was received",
-                retry_after=_RETRY_AFTER_S,
-                reason="slow_reader",
-            ) from None
+            raise slow_reader(self._stall_s) from None
 
     def drain(self) -> None:
         """Ends every stream with UNAVAILABLE, and begins no other."""
