@@ -46,6 +46,18 @@ def begin(stub: StatehouseServiceStub, *keys: str, timeout_ms: int = 30_000) -> 
     return txn_id
 
 
+def commit(stub: StatehouseServiceStub, txn_id: str, **options: Any) -> int:
+    """Commits a transaction; gives its commit_ts."""
+    return int(stub.Commit(pb.CommitRequest(txn_id=txn_id), **options).commit_ts)
+
+
+def get(stub: StatehouseServiceStub, key: str, **fields: Any) -> pb.GetStateResponse:
+    """Reads a key."""
+    answer = stub.GetState(pb.GetStateRequest(agent_id="a", key=key, **fields))
+    assert isinstance(answer, pb.GetStateResponse)
+    return answer
+
+
 class Refusal:
     """How a call was refused.
 

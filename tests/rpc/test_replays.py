@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -333,28 +332,30 @@ def test_a_hundred_readers_that_do_not_read_cost_little_and_keep_nobody_waiting(
             request = pb.CommitTransactionRequest(txn_id=f"t{number}")
             request.changes.add(agent_id="a", key="x").payload.data = data
             stub.CommitTransaction(request)
-        before = most = resident_bytes(server.process.pid)
-        replays = []
+        pid = server.process.pid
+        before = resident_bytes(pid)
+        first = _not_reading(server.target, pid, call)
+        assert first - before < 100 * 10 * MIB
+        # Once more: nothing of the first hundred is left that another hundred cannot have.
+        assert _not_reading(server.target, pid, call) - before < 1.25 * (first - before) + 32 * MIB
+
+
+def _not_reading(target: str, pid: int, call: str) -> int:
+    """Has a hundred readers not read, until the daemon has done what it can; gives the most that it takes."""
+    with ExitStack() as stack:
+        stub = stack.enter_context(connected(target))
         for _ in range(100):
-            reader = stack.enter_context(connected(server.target))
-            replays.append(
+            reader = stack.enter_context(connected(target))
+            if call == "Replay":
                 reader.Replay(pb.ReplayRequest(agent_id="a"))
-                if call == "Replay"
-                else reader.ReplayBatches(pb.ReplayBatchesRequest())
-            )
-        slowest = 0.0
-        settled = 0
+            else:
+                reader.ReplayBatches(pb.ReplayBatchesRequest())
+        most = settled = 0
         while settled < 1000:
-            asked = time.monotonic()
-            assert stub.Health(pb.HealthRequest(), timeout=10).status == "ok"
-            slowest = max(slowest, time.monotonic() - asked)
-            now = resident_bytes(server.process.pid)
+            assert stub.Health(pb.HealthRequest(), timeout=1).status == "ok"
+            now = resident_bytes(pid)
             settled = settled + 1 if now <= most else 0
             most = max(most, now)
-        assert (most - before) / len(replays) < 10 * MIB
-        assert slowest < 1
         # One that reads gets all of it, beside them.
         assert len(list(stub.Replay(pb.ReplayRequest(agent_id="a")))) == 400
-        for replay in replays:
-            replay.cancel()
-        eventually(lambda: resident_bytes(server.process.pid) < before + 100 * MIB)
+        return most
