@@ -17,6 +17,7 @@ from google.protobuf.struct_pb2 import Struct
 from statehouse._generated import statehouse_pb2 as pb
 from statehouse.engine import open_engine
 from statehouse.protocol.engine import Engine
+from statehouse.protocol.limits import DEFAULT_LIMITS, Limits
 from statehouse.protocol.names import RecordKey
 from statehouse.protocol.origin import Origin
 from statehouse.protocol.replies import Event
@@ -34,9 +35,9 @@ SPAN: Final = "fedcba9876543210"
 TXN: Final = "the-first"
 
 
-def history() -> Engine:
+def history(limits: Limits = DEFAULT_LIMITS) -> Engine:
     """A short history: keys that begin alike, a delete, an origin, several agents and namespaces."""
-    engine = open_engine(MemoryStore(), durability="none")
+    engine = open_engine(MemoryStore(), durability="none", limits=limits)
     origin = Origin(TRACE, SPAN, AGENT, "run-1", "step-1", {"why": "because"})
     commits: list[dict[str, Any]] = [
         {"a": 1, "ab": {"n": 2}, "abc": [3]},
@@ -110,7 +111,7 @@ class World:
 @contextmanager
 def attacked(options: ServerOptions = ServerOptions()) -> Iterator[World]:  # noqa: B008 - frozen
     """Gives a daemon with a short history, in this process; all that was staged in it goes with it."""
-    engine = history()
+    engine = history(options.limits)
     try:
         with serving(engine, options, grace_s=1.0) as target, raw(target) as client:
             yield World(engine, client, target)
