@@ -109,7 +109,7 @@ def test_expired_transactions_are_swept_although_nobody_asks(
 ) -> None:
     caplog.set_level(logging.INFO, "statehouse.txn")
     with serving(engine, ServerOptions(staged_count_max=1)) as address, connected(address) as stub:
-        txn_id = begin(stub, "x", timeout_ms=1)
+        txn_id = begin(stub, timeout_ms=1)
         eventually(lambda: any(getattr(record, "txn_id", "") == txn_id for record in caplog.records))
     assert caplog.messages == [f"transaction {txn_id} expired"]
 
@@ -200,20 +200,22 @@ def test_a_commit_goes_on_when_its_caller_has_gone() -> None:
         assert len(held.engine.commits()) == 1
 
 
+@pytest.mark.slow
 def test_a_commit_still_queued_at_the_end_of_its_transaction_is_taken_back() -> None:
     held = Held(begun=False)
     with serving(held.engine) as address, connected(address) as stub:
-        txn_id = begin(stub, "x", timeout_ms=150)
+        txn_id = begin(stub, "x", timeout_ms=500)
         with refused(Code.DEADLINE_EXCEEDED, "nothing was applied") as refusal:
             commit(stub, txn_id)
         assert type(refusal.error) is TransactionExpiredError
         assert held.engine.held[0][1].cancelled()
 
 
+@pytest.mark.slow
 def test_a_commit_being_written_at_the_end_of_its_transaction_is_unknown_and_can_be_joined() -> None:
     held = Held(begun=True)
     with serving(held.engine) as address, connected(address) as stub:
-        txn_id = begin(stub, "x", timeout_ms=150)
+        txn_id = begin(stub, "x", timeout_ms=500)
         with refused(Code.UNKNOWN, "commit it again") as refusal:
             commit(stub, txn_id)
         assert type(refusal.error) is OutcomeUnknownError
