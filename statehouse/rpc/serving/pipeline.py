@@ -38,8 +38,9 @@ from statehouse.protocol.limits import KIB, MIB
 from statehouse.protocol.requests import Commit, Request
 from statehouse.rpc.methods import BY_FIELD, Method
 from statehouse.rpc.serving.answers import Answers, Refusal, refusal_of, refuse, without_traceback
+from statehouse.rpc.serving.outbox import Outbox
 from statehouse.rpc.serving.received import received
-from statehouse.rpc.serving.streams import slow_reader
+from statehouse.rpc.serving.turns import Turns
 from statehouse.rpc.serving.weights import is_light, is_quick, weight
 from statehouse.rpc.sizes import ITEM_BYTES_MAX, STREAM_BYTES_MAX, STREAM_ITEMS_MAX
 from statehouse.rpc.status import to_message
@@ -53,7 +54,6 @@ _TURN_ITEM_BYTES: Final = 256
 _SMALL_BYTES_MAX: Final = 4 * KIB
 """Replies that always fit: every item may have one."""
 
-_BATCH_BYTES_MAX: Final = 1 * MIB
 _SHARED_BYTES_MAX: Final = 256 * MIB
 _SHARE_BYTES_MIN: Final = 256 * KIB
 
@@ -69,11 +69,12 @@ class PipelineService:
     def __init__(self, answers: Answers, *, stall_s: float) -> None:
         self._answers = answers
         self._stall_s = stall_s
+        self._turns = Turns()
         self._streams: set[_Stream] = set()
 
     async def serve(self, context: Any) -> None:
         """Serves one stream to its end."""
-        stream = _Stream(self._answers, context, self._share, self._stall_s)
+        stream = _Stream(self._answers, self._turns, context, self._share, self._stall_s)
         self._streams.add(stream)
         try:
             await stream.serve()
@@ -106,43 +107,31 @@ class _Running:
         self.future: Future[Any] | None = None
 
 
-class _Batch:
-    """Replies that leave together, and about how many bytes they are."""
-
-    __slots__ = ("message", "size_bytes")
-
-    def __init__(self) -> None:
-        self.message = pb.ReplyBatch()
-        self.size_bytes = 0
-
-
 class _Stream:
     """One pipeline; everything but `_done` runs in the event loop."""
 
     def __init__(
         self,
         answers: Answers,
+        turns: Turns,
         context: Any,
         share: Callable[[], int],
         stall_s: float,
     ) -> None:
         self._coding = answers
+        self._turns = turns
         self._engine = answers.engine
         self._admission = answers.admission
         self._context = context
         self._share = share
-        self._stall_s = stall_s
         self._loop = asyncio.get_running_loop()
         self._running: dict[int, _Running] = {}
         self._running_bytes = 0
         self._finished: deque[_Running] = deque()
         self._collecting = False
-        self._out: deque[_Batch] = deque()
-        self._out_items = 0
-        self._out_bytes = 0
         self._item_bytes = 0
-        self._ready = asyncio.Event()
         self._room = asyncio.Event()
+        self._outbox = Outbox(context, stall_s=stall_s, sent=self._room.set)
         self._reading: asyncio.Task[Refusal | None] | None = None
         self._draining = False
         self._over = False
@@ -151,24 +140,22 @@ class _Stream:
         """Reads and answers until the client has ended the stream, takes no replies, or it is drained."""
         # See `Streams.serve`.
         await self._context.send_initial_metadata(())
-        writing = asyncio.create_task(self._write())
+        outbox = self._outbox
         self._reading = asyncio.create_task(self._read())
         refusal: Refusal | None = None
         try:
-            await asyncio.wait((self._reading, writing), return_when=asyncio.FIRST_COMPLETED)
-            if writing.done():
-                refusal = writing.result()
-            elif not self._reading.cancelled():
+            await asyncio.wait((self._reading, outbox.ended), return_when=asyncio.FIRST_COMPLETED)
+            if not outbox.ended.done() and not self._reading.cancelled():
                 refusal = self._reading.result()
-            if refusal is None:
+            if refusal is None and not outbox.ended.done():
                 await self._settle()
-                self._end()
-                refusal = await writing
+                await outbox.finish()
+            if outbox.ended.done():
+                refusal = outbox.ended.result()
         finally:
-            self._end()
+            self._over = True
             self._reading.cancel()
-            writing.cancel()
-            self._out.clear()
+            outbox.close()
             for running in list(self._running.values()):
                 _give_up(running)
         if refusal is not None:
@@ -183,10 +170,6 @@ class _Stream:
             self._reading.cancel()
         for running in list(self._running.values()):
             _give_up(running)
-
-    def _end(self) -> None:
-        self._over = True
-        self._ready.set()
 
     # Reading and beginning.
 
@@ -207,24 +190,35 @@ class _Stream:
         came_at = time.monotonic()
         debug = _log.isEnabledFor(logging.DEBUG)
         turn = 0
+        await self._turns.take()
         for item in batch.items:
-            await self._make_room()
+            if self._is_full():
+                await self._make_room()
             if debug:
                 _log.debug("pipeline item", extra=_facts(item))
             heavy = self._begin(item, came_at)
             if heavy is not None:
+                self._outbox.flush()
                 await heavy
             turn += _TURN_ITEM_BYTES + self._item_bytes
             if turn >= _TURN_BYTES:
                 # Others have their turn; so has what is ready to be sent.
+                self._outbox.flush()
                 await asyncio.sleep(0)
+                await self._turns.take()
                 turn = 0
+        await self._outbox.send()
+
+    def _is_full(self) -> bool:
+        outbox = self._outbox
+        return (
+            len(self._running) + outbox.items >= STREAM_ITEMS_MAX
+            or self._running_bytes + outbox.size_bytes >= self._share()
+        )
 
     async def _make_room(self) -> None:
-        while not self._over and (
-            len(self._running) + self._out_items >= STREAM_ITEMS_MAX
-            or self._running_bytes + self._out_bytes >= self._share()
-        ):
+        while not self._over and self._is_full():
+            self._outbox.flush()
             self._room.clear()
             await self._room.wait()
 
@@ -332,6 +326,7 @@ class _Stream:
             self._admission.leave(running.size_bytes)
             if not self._over:
                 self._answer(running)
+        self._outbox.flush()
         self._room.set()
 
     def _answer(self, running: _Running) -> None:
@@ -357,56 +352,19 @@ class _Stream:
     ) -> None:
         # Before it is made into a message: as Struct a large one would stop the loop for a second.
         size = weight(reply)
-        if size <= _SMALL_BYTES_MAX or (size <= ITEM_BYTES_MAX and self._out_bytes + size <= self._share()):
+        if size <= _SMALL_BYTES_MAX or (
+            size <= ITEM_BYTES_MAX and self._outbox.size_bytes + size <= self._share()
+        ):
             answer = method.encode_reply(message, request, reply)
             size = answer.ByteSize()
             if size <= ITEM_BYTES_MAX:
-                self._add(size, id=ident, **{method.field: answer})
+                self._outbox.add(size, id=ident, **{method.field: answer})
                 return
-        self._add(0, id=ident, too_large=pb.TooLarge())
+        self._outbox.add(0, id=ident, too_large=pb.TooLarge())
 
     def _fail(self, ident: int, error: StatehouseError) -> None:
         message = to_message(error)
-        self._add(message.ByteSize(), id=ident, error=message)
-
-    def _add(self, size: int, **reply: Any) -> None:
-        out = self._out
-        if not out or out[-1].size_bytes >= _BATCH_BYTES_MAX:
-            out.append(_Batch())
-        batch = out[-1]
-        batch.message.items.add(**reply)
-        batch.size_bytes += size
-        self._out_items += 1
-        self._out_bytes += size
-        if not self._ready.is_set():
-            self._ready.set()
-
-    async def _write(self) -> Refusal | None:
-        """Sends what is ready, to the end; or gives why it sends no further."""
-        while not self._over or self._out:
-            await self._ready.wait()
-            self._ready.clear()
-            while self._out:
-                batch = self._out.popleft()
-                count, size, data = (
-                    len(batch.message.items),
-                    batch.size_bytes,
-                    batch.message.SerializeToString(),
-                )
-                del batch
-                try:
-                    async with asyncio.timeout(self._stall_s):
-                        await self._context.write(data)
-                except TimeoutError:
-                    _log.warning("a client took no replies for %g s: cut off", self._stall_s)
-                    return slow_reader(self._stall_s)
-                finally:
-                    # This frame is kept with the exception that ended it.
-                    del data
-                self._out_items -= count
-                self._out_bytes -= size
-                self._room.set()
-        return None
+        self._outbox.add(message.ByteSize(), id=ident, error=message)
 
     async def _settle(self) -> None:
         """Waits until everything that was begun is answered."""
