@@ -294,7 +294,9 @@ class OverloadedError(StatehouseError):
 
     Attributes:
         retry_after: Seconds.
-        reason: ``"queue_full"``, ``"disk_full"`` or ``"stall"``.
+        reason: ``"queue_full"``, ``"disk_full"`` or ``"stall"``; of a daemon also ``"too_many_requests"``,
+            ``"too_many_transactions"``, ``"too_many_bytes_staged"``, ``"too_many_streams"`` or
+            ``"slow_reader"``.
     """
 
     code = "overloaded"
