@@ -136,9 +136,11 @@ def test_keys_are_listed_by_prefix_and_as_of_an_earlier_commit(stub: Stub) -> No
     assert (list(answer.keys), answer.read_ts) == (["ab"], 1)
 
 
-def test_a_limit_of_no_keys_is_refused(stub: Stub) -> None:
+def test_a_page_of_nothing_is_refused(stub: Stub) -> None:
     with refused(Code.INVALID_ARGUMENT, "limit must be an integer from 1 to 10000"):
         stub.ListKeys(pb.ListKeysRequest(agent_id="a", limit=0))
+    with refused(Code.INVALID_ARGUMENT, "limit must be an integer from 1 to 10000"):
+        stub.ScanPrefix(pb.ScanPrefixRequest(agent_id="a", limit=0))
 
 
 @pytest.mark.parametrize("room", [-1, 1])

@@ -168,7 +168,8 @@ def decode_scan(message: pb.ScanPrefixRequest) -> Scan:
         at=integer("at_commit_ts", message.at_commit_ts) if message.HasField("at_commit_ts") else None,
         reverse=message.reverse,
         keys_only=message.values == LEFT_OUT,
-        limit=limit_in(message),
+        # Unlike those of the other pages, it can be said to be 0, and means nothing then.
+        limit=message.limit if message.HasField("limit") else limit_in(message),
         cursor=cursor_in(message),
         after=message.after if message.HasField("after") else None,
     )
