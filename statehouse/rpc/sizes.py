@@ -24,3 +24,6 @@ STREAM_BYTES_MAX: Final = 8 * MIB
 KEEPALIVE_S: Final = 10.0
 KEEPALIVE_TIMEOUT_S: Final = 5.0
 """A peer that is silent for the first, and then for the second after a ping, is gone."""
+
+SILENCE_S: Final = KEEPALIVE_S + KEEPALIVE_TIMEOUT_S
+"""Nobody who is there is silent for so long."""

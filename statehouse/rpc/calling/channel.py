@@ -10,7 +10,7 @@ import grpc
 
 from statehouse.errors import ConnectionError, StatehouseError
 from statehouse.protocol.limits import MIB
-from statehouse.rpc.sizes import KEEPALIVE_S, KEEPALIVE_TIMEOUT_S, MESSAGE_BYTES_MAX
+from statehouse.rpc.sizes import KEEPALIVE_S, KEEPALIVE_TIMEOUT_S, MESSAGE_BYTES_MAX, SILENCE_S
 from statehouse.rpc.status import from_rpc_error
 
 _THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -31,6 +31,8 @@ def open_channel(target: str, connect_timeout: float) -> grpc.Channel:
             ("grpc.max_receive_message_length", _REPLY_BYTES_MAX),
             ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
             ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT_S * 1000)),
+            # Also of pings that gRPC sends to measure a connection: while one is out, it sends no other.
+            ("grpc.http2.ping_timeout_ms", int(SILENCE_S * 1000)),
             ("grpc.http2.max_pings_without_data", 0),
             ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS_FIRST),
             # In spite of its name, how long one attempt may take: from far away a handshake takes seconds.

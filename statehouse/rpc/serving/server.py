@@ -39,6 +39,7 @@ from statehouse.rpc.sizes import (
     KEEPALIVE_TIMEOUT_S,
     MESSAGE_BYTES_MAX,
     METADATA_BYTES_MAX,
+    SILENCE_S,
 )
 
 _CONNECTION_CALLS_MAX: Final = 2048
@@ -65,6 +66,8 @@ _OPTIONS: Final = (
     # A client that is gone without a word is noticed, with calls open or without.
     ("grpc.keepalive_time_ms", round(KEEPALIVE_S * 1000)),
     ("grpc.keepalive_timeout_ms", round(KEEPALIVE_TIMEOUT_S * 1000)),
+    # Also of pings that gRPC sends to measure a connection: while one is out, it sends no other.
+    ("grpc.http2.ping_timeout_ms", round(SILENCE_S * 1000)),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     # Clients may ping as often as we do; gRPC's default takes every five minutes and hangs up on others.
