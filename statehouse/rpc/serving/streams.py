@@ -104,6 +104,7 @@ class Streams:
             async with asyncio.timeout(self._stall_s):
                 await context.write(data)
         except TimeoutError:
+            log.warning("a client took nothing for %g s: cut off", self._stall_s)
             raise slow_reader(self._stall_s) from None
 
     def drain(self) -> None:
