@@ -326,7 +326,7 @@ def test_what_many_clients_send_at_once_is_not_in_memory_at_once(tmp_path: Path,
                     request.changes.add(agent_id="a", key="x").payload.data = bytes(size)
                     waiting.append(stub.CommitTransaction.future(request))
         while waiting:
-            assert stubs[0].Health(pb.HealthRequest(), timeout=1).status == "ok"
+            assert stubs[0].Health(pb.HealthRequest(), timeout=10).status == "ok"
             most = max(most, resident_bytes(server.process.pid))
             waiting = [each for each in waiting if not each.done()]
         # What is received, in two copies; what is answered, as bytes and as messages; the store.
