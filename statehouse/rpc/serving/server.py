@@ -54,6 +54,9 @@ _OPTIONS: Final = (
     ("grpc.max_metadata_size", METADATA_BYTES_MAX),
     ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
     ("grpc.max_concurrent_streams", _CONNECTION_CALLS_MAX),
+    # Else calls count until we have done with them, which is after their client begins the next: one that
+    # keeps to the number above would be refused now and then.
+    ("grpc.http.overload_protection", 0),
     # Of a message that nobody has asked for yet, 64 KiB are received; gRPC would find out that the network
     # carries more, and receive megabytes for each call that waits. What is asked for comes as fast as it can.
     ("grpc.http2.bdp_probe", 0),
