@@ -6,8 +6,10 @@ them; and one timer bounds all reads: they have the same time, so the one that b
 Invariants:
 
 * W1. Threads of the engine touch nothing here but `_arrived` and `_called`. Everything else is the loop's.
-* W2. `_called` is taken back before `_arrived` is emptied: what arrives from then on calls the loop again.
+* W2. What arrives after `_called` was taken back calls the loop again; what arrived before is looked for then.
 * W3. While anything is in `_reads` that has a deadline, the timer is set to the first one, or earlier.
+* W4. While several wait, the loop looks for more by itself before it has to be called. To call it lets go of the
+  interpreter, and the loop, which is at work, would take it for one answer, and then for the next.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ class Waits:
         timeout: Seconds that a read may take; None if it is answered whatever happens.
     """
 
-    __slots__ = ("_arrived", "_called", "_followers", "_reads", "_timed", "_timeout", "loop")
+    __slots__ = ("_arrived", "_called", "_followers", "_others", "_reads", "_timed", "_timeout", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float | None) -> None:
         self.loop: Final = loop
@@ -40,6 +42,7 @@ class Waits:
         self._called = False
         self._reads: dict[Waiter, float] = {}
         self._followers: set[Waiter] = set()
+        self._others = 0
         self._timed = timeout is None
 
     async def read(self, future: Future[Any]) -> None:
@@ -72,10 +75,12 @@ class Waits:
 
     async def _until(self, waiter: Waiter, future: Future[Any], seconds: float | None) -> None:
         timer = None if seconds is None else self.loop.call_later(seconds, _end, waiter)
+        self._others += 1
         future.add_done_callback(partial(self._arrive, waiter))
         try:
             await waiter
         finally:
+            self._others -= 1
             if timer is not None:
                 timer.cancel()
 
@@ -98,11 +103,27 @@ class Waits:
             return
 
     def _deliver(self) -> None:
-        # W2
-        self._called = False
         arrived = self._arrived
         while arrived:
             _end(arrived.popleft())
+        if len(self._reads) + self._others > 1:
+            self.loop.call_soon(self._look_again)
+        else:
+            self._rest()
+
+    def _look_again(self) -> None:
+        """W4."""
+        if self._arrived:
+            self._deliver()
+        else:
+            self._rest()
+
+    def _rest(self) -> None:
+        self._called = False
+        # W2
+        if self._arrived:
+            self._called = True
+            self.loop.call_soon(self._deliver)
 
     def _end_all(self) -> None:
         for waiter in (*self._reads, *self._followers):

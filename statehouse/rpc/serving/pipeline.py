@@ -10,6 +10,8 @@ Invariants:
   further. The bytes are shared out among the streams there are. What was begun before that and has a reply
   that does not fit any more is told to ask again in a call of its own.
 * P3. Threads of the engine touch nothing here but `_finished`, and wake the loop once for all they add.
+* P4. While items of a group are being answered the loop looks for more by itself. To wake it lets go of the
+  interpreter, and the loop, which is at work, would take it for one reply, and then for the next.
 """
 
 from __future__ import annotations
@@ -317,10 +319,9 @@ class _Stream:
                 return  # the server is gone, and nobody waits
 
     def _collect(self) -> None:
-        # In this order: what is added from here on wakes the loop again.
-        self._collecting = False
-        while self._finished:
-            running = self._finished.popleft()
+        finished = self._finished
+        while finished:
+            running = finished.popleft()
             self._running.pop(running.ident, None)
             self._running_bytes -= running.size_bytes
             self._admission.leave(running.size_bytes)
@@ -328,6 +329,24 @@ class _Stream:
                 self._answer(running)
         self._outbox.flush()
         self._room.set()
+        if self._running:
+            self._loop.call_soon(self._look_again)
+        else:
+            self._rest()
+
+    def _look_again(self) -> None:
+        """Sees what came in this pass of the loop, before a thread has to wake it (P4)."""
+        if self._finished:
+            self._collect()
+        else:
+            self._rest()
+
+    def _rest(self) -> None:
+        self._collecting = False
+        # What is added from here on wakes the loop; what was added before may not have.
+        if self._finished:
+            self._collecting = True
+            self._loop.call_soon(self._collect)
 
     def _answer(self, running: _Running) -> None:
         future, method = running.future, running.method
