@@ -6,10 +6,10 @@ them; and one timer bounds all reads: they have the same time, so the one that b
 Invariants:
 
 * W1. Threads of the engine touch nothing here but `_arrived` and `_called`. Everything else is the loop's.
-* W2. What arrives after `_called` was taken back calls the loop again; what arrived before is looked for then.
+* W2. What arrives after `_called` was taken back calls the loop again; what arrived before is looked for.
 * W3. While anything is in `_reads` that has a deadline, the timer is set to the first one, or earlier.
-* W4. While several wait, the loop looks for more by itself before it has to be called. To call it lets go of the
-  interpreter, and the loop, which is at work, would take it for one answer, and then for the next.
+* W4. While several wait, the loop looks for more by itself before it has to be called. To call it lets go
+  of the interpreter, and the loop, which is at work, would take it for one answer, and then for the next.
 """
 
 from __future__ import annotations
