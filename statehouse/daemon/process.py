@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import platform
@@ -54,6 +55,7 @@ _LOOK_EVERY_S: Final = 5.0
 """Status counts the files of the store, which may be thousands."""
 
 _PATIENCE_S: Final = 2.0
+_OBJECTS_BETWEEN_LOOKS: Final = 20_000
 
 
 def run(configuration: Configuration, warnings: Sequence[str] = ()) -> int:
@@ -89,6 +91,17 @@ def run(configuration: Configuration, warnings: Sequence[str] = ()) -> int:
         code = Exit.DEFECT
     lines.flush(_FLUSH_S)
     return int(code)
+
+
+def _calm_collector() -> None:
+    """Has Python's garbage collector look less often, and not at what stays until the end.
+
+    What requests leave is freed when they are done; the collector only finds cycles, of which there are few. At
+    its defaults (every 700 objects, and again and again at all modules) it takes a tenth of a commit's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
 
 
 def _complain(lines: Lines, settings: Settings, text: str, code: Exit) -> Exit:
@@ -134,6 +147,7 @@ class _Daemon:
         with Signals(lambda: self._lines.flush(_FLUSH_S)) as signals:
             await asyncio.to_thread(_check_addresses, settings)
             async with _engine(settings) as engine:
+                _calm_collector()
                 if signals.first is None:
                     await self._serve(engine, signals)
                 notify("STOPPING=1")
