@@ -96,8 +96,9 @@ def run(configuration: Configuration, warnings: Sequence[str] = ()) -> int:
 def _calm_collector() -> None:
     """Has Python's garbage collector look less often, and not at what stays until the end.
 
-    What requests leave is freed when they are done; the collector only finds cycles, of which there are few. At
-    its defaults (every 700 objects, and again and again at all modules) it takes a tenth of a commit's time.
+    What requests leave is freed when they are done; the collector only finds cycles, of which there are few.
+    At its defaults (every 700 objects, and again and again at all modules) it takes a tenth of a commit's
+    time.
     """
     gc.collect()
     gc.freeze()
