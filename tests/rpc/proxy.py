@@ -109,7 +109,8 @@ class Proxy:
     Attributes:
         url: Where the proxy is.
         injected: How many faults there were.
-        cuts: How many connections were reset in the middle of something.
+        taken: How many connections there have been.
+        cuts: How many of them were reset in the middle of something.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -125,6 +126,7 @@ class Proxy:
         self._port = 0
         self.url = ""
         self.injected = 0
+        self.taken = 0
         self.cuts = 0
 
     def __enter__(self) -> Self:
@@ -168,6 +170,7 @@ class Proxy:
 
     def _take(self, listening: socket.socket) -> None:
         sock, _ = listening.accept()
+        self.taken += 1
         sock.setblocking(False)
         task = self._loop.create_task(self._serve(sock))
         self._serving.add(task)

@@ -59,7 +59,7 @@ def encode_commit(request: Commit) -> pb.CommitTransactionRequest:
         message.committed_at_us = integer("committed_at_us", request.committed_at_us)
     if request.timeout_s != TIMEOUT_S:
         limits = DEFAULT_LIMITS
-        check_seconds("timeout_s", request.timeout_s, limits.timeout_s_min, limits.timeout_s_max)
+        check_seconds("timeout", request.timeout_s, limits.timeout_s_min, limits.timeout_s_max)
         message.timeout_ms = milliseconds(request.timeout_s)
     return message
 

@@ -15,7 +15,7 @@ from statehouse.rpc.codec.names import integer, limit_in, milliseconds, text
 from statehouse.rpc.codec.origins import origin_in, say_origin
 from statehouse.rpc.codec.values import AS_PAYLOAD, KINDS, LEFT_OUT, check_form, payload_in, say_value
 
-_WAIT_S_MAX: Final = (2**32 - 1) / 1000
+_WAIT_S_MAX: Final = 3600.0
 
 _ORIGIN_KINDS: Final[dict[int, OriginKind]] = {
     pb.ORIGIN_TRACE: "trace",
@@ -104,6 +104,7 @@ def encode_replay(request: Replay) -> pb.ReplayPageRequest:
         message.agent_id = text("agent_id", request.agent_id, empty=False)
     if request.to_ts is not None:
         message.to_ts = integer("to_ts", request.to_ts)
+    _say_place(message, request.store_id, request.epoch)
     return message
 
 
@@ -118,6 +119,8 @@ def decode_replay(message: pb.ReplayPageRequest) -> Replay:
         limit_in(message),
         message.wait_ms / 1000,
         message.values != LEFT_OUT,
+        message.store_id,
+        integer("epoch", message.epoch),
     )
 
 
@@ -132,14 +135,19 @@ def decode_replay_reply(request: Replay, message: pb.EventPage) -> EventPage:
     events = [
         event_in(each, namespace=namespace, agent_id=agent_id, payloads=payloads) for each in message.events
     ]
-    return EventPage(tuple(events), message.through_commit_ts, message.done)
+    return _page_in(message, events)
 
 
 def page_of(
     reply: EventPage, form: pb.ValueForm, *, namespace: str | None = None, agent_id: str | None = None
 ) -> pb.EventPage:
     """A page of events as a message; see `say_event`."""
-    message = pb.EventPage(through_commit_ts=reply.through_commit_ts, done=reply.done)
+    message = pb.EventPage(
+        through_commit_ts=reply.through_commit_ts,
+        done=reply.done,
+        store_id=reply.store_id,
+        epoch=reply.epoch,
+    )
     for event in reply.events:
         say_event(message.events.add(), event, form, namespace=namespace, agent_id=agent_id)
     return message
@@ -152,13 +160,15 @@ def encode_find(request: FindEvents) -> pb.FindEventsRequest:
     number = _ORIGIN_NUMBERS.get(by) if isinstance(by, str) else None
     if number is None:
         raise InvalidArgumentError(f"events are found by trace, span, run or txn, not {request.by!r:.80}")
-    return pb.FindEventsRequest(
+    message = pb.FindEventsRequest(
         by=number,
         id=text("id", request.id),
         from_ts=integer("from_ts", request.from_ts),
         limit=request.limit,
         values=AS_PAYLOAD,
     )
+    _say_place(message, request.store_id, request.epoch)
+    return message
 
 
 def decode_find(message: pb.FindEventsRequest) -> FindEvents:
@@ -169,7 +179,14 @@ def decode_find(message: pb.FindEventsRequest) -> FindEvents:
         raise InvalidArgumentError(
             f"by = {message.by} is not a kind of id: 1 is a trace, 2 a span, 3 a run, 4 a transaction"
         )
-    return FindEvents(by, message.id, integer("from_ts", message.from_ts), limit_in(message))
+    return FindEvents(
+        by,
+        message.id,
+        integer("from_ts", message.from_ts),
+        limit_in(message),
+        message.store_id,
+        integer("epoch", message.epoch),
+    )
 
 
 def encode_find_reply(asked: pb.FindEventsRequest, _: FindEvents, reply: EventPage) -> pb.EventPage:
@@ -179,8 +196,17 @@ def encode_find_reply(asked: pb.FindEventsRequest, _: FindEvents, reply: EventPa
 
 def decode_find_reply(_: FindEvents, message: pb.EventPage) -> EventPage:
     """See `Method.decode_reply`."""
-    events = [event_in(each, namespace=None, agent_id=None) for each in message.events]
-    return EventPage(tuple(events), message.through_commit_ts, message.done)
+    return _page_in(message, [event_in(each, namespace=None, agent_id=None) for each in message.events])
+
+
+def _page_in(message: pb.EventPage, events: list[Event]) -> EventPage:
+    return EventPage(tuple(events), message.through_commit_ts, message.done, message.store_id, message.epoch)
+
+
+def _say_place(message: pb.ReplayPageRequest | pb.FindEventsRequest, store_id: str, epoch: int) -> None:
+    """Writes in which store and history a position is."""
+    message.store_id = text("store_id", store_id)
+    message.epoch = integer("epoch", epoch)
 
 
 def encode_locate(request: LocateTime) -> pb.LocateTimeRequest:

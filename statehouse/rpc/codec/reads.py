@@ -154,7 +154,7 @@ def encode_scan(request: Scan) -> pb.ScanPrefixRequest:
     if request.at is not None:
         message.at_commit_ts = integer("at", request.at)
     if request.after is not None:
-        message.after = text("after", request.after)
+        message.after = text("key", request.after)
     return message
 
 
