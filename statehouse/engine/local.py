@@ -272,7 +272,7 @@ class LocalEngine:
             left = deadline - self._clock.monotonic()
             if page.events or page.done or left <= 0:
                 return page
-            request = replace(request, from_ts=page.through_commit_ts + 1)
+            request = request.after(page)
             if self._state.store.read_only:
                 threading.Event().wait(min(left, _POLL_S))
                 self._refresh()
@@ -306,7 +306,7 @@ class LocalEngine:
             if page.events or page.done or self._clock.monotonic() >= deadline or future.cancelled():
                 _complete(future, page)
                 return
-            after = replace(request, from_ts=page.through_commit_ts + 1)
+            after = request.after(page)
             woken = self._watch.wait(page.through_commit_ts, self._next_look(deadline))
             woken.add_done_callback(lambda _: read(after))
             future.add_done_callback(lambda _: self._watch.leave(woken) if future.cancelled() else None)

@@ -5,13 +5,12 @@ This part of a commit's work runs in the caller's thread, so that the writer has
 
 from __future__ import annotations
 
-import re
 from typing import Final, NamedTuple
 
 from statehouse.engine import layout
 from statehouse.engine.digests import chunk_digests, condition_mark, fingerprint, operation_mark
 from statehouse.engine.layout import INLINE_BYTES_MAX
-from statehouse.engine.state import State, check_commit_ts
+from statehouse.engine.state import State, check_commit_ts, check_store_id
 from statehouse.engine.stored import Stored, stored_inline, stored_tombstone
 from statehouse.errors import InvalidArgumentError, LimitExceededError
 from statehouse.protocol.limits import check_integer
@@ -20,7 +19,6 @@ from statehouse.protocol.origin import check_origin
 from statehouse.protocol.requests import Commit, Copy, Delete, Extend, KeyRange, Write
 from statehouse.protocol.values import JSON, Payload
 
-_STORE_ID: Final = re.compile("[0-9a-f]{32}")
 _OPERATIONS: Final = (Write, Delete, Extend)
 
 
@@ -160,8 +158,7 @@ def _check_counts(state: State, commit: Commit) -> None:
 
 
 def _check_positions(commit: Commit) -> None:
-    if commit.store_id and not _STORE_ID.fullmatch(commit.store_id):
-        raise InvalidArgumentError(f"store_id must be 32 hexadecimal digits: {commit.store_id!r:.80}")
+    check_store_id(commit.store_id)
     check_integer("made_at_ts", commit.made_at_ts, 0)
     check_integer("committed_at_us", commit.committed_at_us, 0)
     check_integer("epoch", commit.epoch, 0)

@@ -67,12 +67,24 @@ class Log:
             if request.to_ts < request.from_ts:
                 raise InvalidArgumentError(f"to_ts {request.to_ts} is before from_ts {request.from_ts}")
             last = min(last, request.to_ts)
+        epoch = self._epoch_of(request)
         state.check_horizon(first)
         wanted = _Wanted(request.namespace, request.agent_id)
         numbers = self._numbers(prefix, first, last)
         events, more = self._collect(numbers, wanted, request.limit, payloads=request.payloads)
         through = events[-1].commit_ts if more else max(last, first - 1)
-        return EventPage(events, through, request.to_ts is not None and through >= request.to_ts)
+        done = request.to_ts is not None and through >= request.to_ts
+        return EventPage(events, through, done, state.store_id.hex(), epoch)
+
+    def _epoch_of(self, request: Replay | FindEvents) -> int:
+        """Checks where a page begins, and gives its epoch.
+
+        To be called when the end of the page is known: a read-only store learns of an epoch first, and then
+        shows what was committed in it.
+        """
+        epoch = self._state.epoch
+        self._state.check_position(request)
+        return epoch
 
     def _prefix(self, request: Replay) -> bytes | None:
         if request.namespace is None:
@@ -180,8 +192,10 @@ class Log:
                 raise InvalidArgumentError(
                     f"events are found by trace, span, run or txn, not {request.by!r:.80}"
                 )
+        epoch = self._epoch_of(request)
         events, more = self._collect(pages, _Wanted(None, None), request.limit, payloads=True)
-        return EventPage(events, events[-1].commit_ts if more else max(last, first - 1), not more)
+        through = events[-1].commit_ts if more else max(last, first - 1)
+        return EventPage(events, through, not more, state.store_id.hex(), epoch)
 
     def _commit_of(self, txn_id: str) -> int:
         row = self._store.get(Table.TXNS, layout.pack_txn_id(txn_id))

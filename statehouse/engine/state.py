@@ -10,6 +10,7 @@ Invariants:
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import Final
 
@@ -19,8 +20,10 @@ from statehouse.errors import CompactedError, InvalidArgumentError, StoreChanged
 from statehouse.protocol.limits import Limits, check_integer
 from statehouse.protocol.names import RecordKey, check_agent_id, check_key, check_namespace
 from statehouse.protocol.replies import Epoch
+from statehouse.protocol.requests import FindEvents, Replay
 from statehouse.storage import Store, Table
 
+_STORE_ID: Final = re.compile("[0-9a-f]{32}")
 _PREFIXES_MAX: Final = 8192
 _NAMES_MAX: Final = 65_536
 _TOTALS_MAX: Final = 65_536
@@ -142,15 +145,25 @@ class State:
                 oldest=self.horizon.commit_ts,
             )
 
-    def check_reference(self, store_id: bytes, epoch: int, commit_ts: int) -> None:
+    def check_reference(
+        self, store_id: bytes, epoch: int, commit_ts: int, *, what: str = "this", advice: str = "read again"
+    ) -> None:
         """Checks that a reference names this store and history that was not replaced since.
+
+        Args:
+            store_id: The store it was made in.
+            epoch: The epoch it was made in.
+            commit_ts: The newest commit that it relies on.
+            what: What it is, in the words of the error.
+            advice: What to do instead, in the words of the error.
 
         Raises:
             StoreChangedError: Another store, a later epoch, or a commit_ts that a later epoch replaced.
         """
         if store_id != self.store_id:
             raise StoreChangedError(
-                f"this belongs to store {store_id.hex()}, but the store here is {self.store_id.hex()}",
+                f"{what} belongs to store {store_id.hex()}, but the store here is {self.store_id.hex()}: "
+                f"{advice}",
                 expected=store_id.hex(),
                 actual=self.store_id.hex(),
             )
@@ -159,11 +172,31 @@ class State:
         newer = next((known for known in self.epochs if known.number > epoch), None)
         if newer is None or commit_ts >= newer.first_commit_ts:
             raise StoreChangedError(
-                f"this belongs to epoch {epoch} of store {store_id.hex()}, whose history was replaced; "
-                f"the present epoch is {self.epoch}: read again",
+                f"{what} belongs to epoch {epoch} of store {store_id.hex()}, whose history was replaced; "
+                f"the present epoch is {self.epoch}: {advice}",
                 expected=epoch,
                 actual=self.epoch,
             )
+
+    def check_position(self, request: Replay | FindEvents) -> None:
+        """Checks that what lies before the first commit of interest is what the caller has seen of it.
+
+        Raises:
+            InvalidArgumentError: A malformed store id or epoch.
+            StoreChangedError: Another store, or something before it was replaced since.
+        """
+        check_store_id(request.store_id)
+        check_integer("epoch", request.epoch, 0)
+        if not (request.store_id or request.epoch):
+            return
+        # What was delivered ends before from_ts: at the first commit of an epoch the one before it goes on.
+        self.check_reference(
+            bytes.fromhex(request.store_id) or self.store_id,
+            request.epoch or self.epoch,
+            max(request.from_ts - 1, 0),
+            what=f"what lies before from_ts {request.from_ts}",
+            advice="what follows here is not what followed there; begin again from the start",
+        )
 
     def names_of(self, record_ids: set[int]) -> dict[int, RecordKey]:
         """The names of records.
@@ -206,6 +239,12 @@ class State:
         if len(self.totals) + len(changed) > _TOTALS_MAX:
             self.totals = {}
         self.totals.update(changed)
+
+
+def check_store_id(store_id: object) -> None:
+    """Raises InvalidArgumentError unless this is 32 hexadecimal digits, or empty."""
+    if not isinstance(store_id, str) or (store_id and not _STORE_ID.fullmatch(store_id)):
+        raise InvalidArgumentError(f"store_id must be 32 hexadecimal digits: {store_id!r:.80}")
 
 
 def check_commit_ts(what: str, commit_ts: object) -> None:

@@ -137,11 +137,16 @@ class EventPage:
         through_commit_ts: All that was asked for up to and including this commit_ts has been delivered; the
             next page begins at this + 1.
         done: Nothing more can come: the end of the range was reached.
+        store_id: The store that this was read in; give it back with the request for the next page. Empty: an
+            engine of an earlier version does not say.
+        epoch: The epoch that it was read in; likewise, and 0.
     """
 
     events: tuple[Event, ...]
     through_commit_ts: int
     done: bool
+    store_id: str = ""
+    epoch: int = 0
 
 
 @quick

@@ -14,7 +14,7 @@ Errors any of them may raise: `InvalidArgumentError`, `LimitExceededError` (malf
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from statehouse.protocol.names import RecordKey
@@ -157,9 +157,14 @@ class Replay(Request[EventPage]):
         wait_s: When there is nothing yet, wait this long (seconds) for something; 0 answers at once. A page
             that waited in vain is empty and says how far it has looked (``through_commit_ts``).
         payloads: False leaves the values out.
+        store_id: The store that the events before ``from_ts`` were read in; empty for any.
+        epoch: The epoch they were read in; 0 for any. An earlier one than the present is taken as long as
+            nothing below ``from_ts`` was replaced since.
 
     Raises:
         CompactedError: ``from_ts`` is below the horizon.
+        StoreChangedError: The store here is another one, or what lies before ``from_ts`` was replaced: what
+            would follow is not what followed there. Begin again from the start.
     """
 
     namespace: str | None = None
@@ -169,6 +174,17 @@ class Replay(Request[EventPage]):
     limit: int = 1000
     wait_s: float = 0.0
     payloads: bool = True
+    store_id: str = ""
+    epoch: int = 0
+
+    def after(self, page: EventPage) -> Replay:
+        """Gives the request for what follows a page, in the store and the history that the page is of."""
+        return replace(
+            self,
+            from_ts=page.through_commit_ts + 1,
+            store_id=page.store_id or self.store_id,
+            epoch=page.epoch or self.epoch,
+        )
 
 
 OriginKind = Literal["trace", "span", "run", "txn"]
@@ -183,12 +199,28 @@ class FindEvents(Request[EventPage]):
         id: The id.
         from_ts: The first commit_ts to look at.
         limit: The most events of this page.
+        store_id: As `Replay.store_id`.
+        epoch: As `Replay.epoch`.
+
+    Raises:
+        StoreChangedError: As `Replay`.
     """
 
     by: OriginKind
     id: str
     from_ts: int = 0
     limit: int = 1000
+    store_id: str = ""
+    epoch: int = 0
+
+    def after(self, page: EventPage) -> FindEvents:
+        """Gives the request for what follows a page; see `Replay.after`."""
+        return replace(
+            self,
+            from_ts=page.through_commit_ts + 1,
+            store_id=page.store_id or self.store_id,
+            epoch=page.epoch or self.epoch,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,14 @@ class State:
         """The digest of an event and all before it; empty before the first."""
         return self.digests[at - 1] if at else ""
 
+    def check_own(self, store_id: str, epoch: int) -> None:
+        """Raises StoreChangedError for another store or epoch; empty and 0 are any."""
+        if store_id not in ("", self.store_id) or epoch not in (0, self.epoch):
+            raise StoreChangedError(
+                f"this is store {self.store_id} epoch {self.epoch}, not {store_id} epoch {epoch}: "
+                "begin again from the start"
+            )
+
     def entry(self, key: RecordKey, at: int) -> Entry:
         """The key as of a commit_ts."""
         for entry in reversed(self.versions.get(key, [])):
@@ -146,11 +154,7 @@ def step(state: State, commit: Commit, now_us: int) -> Event | Committed:
         PreconditionFailedError: A precondition does not hold.
         NotFoundError: The base of an `Extend` is not there.
     """
-    if commit.store_id not in ("", state.store_id) or commit.epoch not in (0, state.epoch):
-        raise StoreChangedError(
-            f"the transaction was begun on store {commit.store_id} epoch {commit.epoch}; "
-            f"this is store {state.store_id} epoch {state.epoch}"
-        )
+    state.check_own(commit.store_id, commit.epoch)
     if commit.txn_id in state.asked:
         return _repeated(state, commit)
     for what, at in (("made_at_ts", commit.made_at_ts), ("read_ts", commit.read_ts or 0)):

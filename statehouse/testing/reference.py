@@ -145,8 +145,10 @@ class ReferenceEngine:
             case ListAgents() | ListNamespaces():
                 return self._counts(request)
             case Replay():
+                self.state.check_own(request.store_id, request.epoch)
                 return self._replay_locked(request)
             case FindEvents():
+                self.state.check_own(request.store_id, request.epoch)
                 return self._find(request)
             case LocateTime(time_us):
                 found = [event for event in self.state.events if event.committed_at_us <= time_us]
@@ -289,7 +291,8 @@ class ReferenceEngine:
             found = (_without_payloads(event) for event in found)
         events, cut = self._take(found, request.limit)
         through = events[-1].commit_ts if cut else max(last, first - 1)
-        return EventPage(events, through, request.to_ts is not None and through >= request.to_ts)
+        done = request.to_ts is not None and through >= request.to_ts
+        return EventPage(events, through, done, self.state.store_id, self.state.epoch)
 
     def _find(self, request: FindEvents) -> EventPage:
         ids = {"trace": "trace_id", "span": "span_id", "run": "run_id"}
@@ -300,7 +303,7 @@ class ReferenceEngine:
         )
         events, cut = self._take(found, request.limit)
         through = events[-1].commit_ts if cut else max(self.state.commit_ts, request.from_ts - 1)
-        return EventPage(events, through, not cut)
+        return EventPage(events, through, not cut, self.state.store_id, self.state.epoch)
 
     def _take(self, found: Iterable[Event], limit: int) -> tuple[tuple[Event, ...], bool]:
         # The events of one page, and whether there are more.

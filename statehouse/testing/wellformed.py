@@ -6,6 +6,7 @@ Written from the contract and not from the engine, so that the two can disagree 
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from statehouse.errors import InvalidArgumentError, LimitExceededError
@@ -148,6 +149,7 @@ def _check_replay(request: Replay, limits: Limits) -> None:
             raise InvalidArgumentError(f"to_ts {request.to_ts} is before from_ts {request.from_ts}")
     _check_limit(request.limit, limits)
     _check_seconds("wait_s", request.wait_s, 0.0, math.inf)
+    _check_store(request.store_id, request.epoch)
 
 
 def _check_seconds(what: str, seconds: object, least: float, most: float) -> None:
@@ -171,6 +173,13 @@ def _check_find(request: FindEvents, limits: Limits) -> None:
             raise InvalidArgumentError(f"events are found by trace, span, run or txn, not by {other!r:.80}")
     _check_int("from_ts", request.from_ts, 0)
     _check_limit(request.limit, limits)
+    _check_store(request.store_id, request.epoch)
+
+
+def _check_store(store_id: object, epoch: object) -> None:
+    if not isinstance(store_id, str) or (store_id and not re.fullmatch("[0-9a-f]{32}", store_id)):
+        raise InvalidArgumentError(f"store_id must be empty or 32 hexadecimal digits: {store_id!r:.80}")
+    _check_int("epoch", epoch, 0)
 
 
 def _check_commit(commit: Commit, limits: Limits) -> None:
@@ -188,10 +197,8 @@ def _check_commit(commit: Commit, limits: Limits) -> None:
     for precondition in commit.preconditions:
         _check_precondition(precondition, limits)
     _check_int("made_at_ts", commit.made_at_ts, 0)
-    _check_int("epoch", commit.epoch, 0)
+    _check_store(commit.store_id, commit.epoch)
     _check_int("committed_at_us", commit.committed_at_us, 0)
-    if not isinstance(commit.store_id, str):
-        raise InvalidArgumentError(f"store_id must be a str, not {type(commit.store_id).__name__}")
     _check_seconds("timeout_s", commit.timeout_s, limits.timeout_s_min, limits.timeout_s_max)
 
 

@@ -32,6 +32,7 @@ from statehouse.testing.contracts.engine import (
     RefusalsContract,
     RepeatedCommitsContract,
     ReplayContract,
+    ReplayPositionContract,
     ScanContract,
     ScanPagesContract,
     SizeLimitsContract,
@@ -116,6 +117,10 @@ class TestCursors(CursorsContract):
 
 
 class TestReplay(ReplayContract):
+    pass
+
+
+class TestReplayPosition(ReplayPositionContract):
     pass
 
 

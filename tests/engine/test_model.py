@@ -121,7 +121,8 @@ class EngineMachine(RuleBasedStateMachine):
         self.path = Path(tempfile.mkdtemp(prefix="statehouse-model-"))
         self.kept: KeptStore | None = None
         self.local = self.open_local()
-        self.model = ReferenceEngine(State("0" * 32), limits=LIMITS, clock=self.clock)
+        store_id = self.local.execute(Status()).store_id
+        self.model = ReferenceEngine(State(store_id), limits=LIMITS, clock=self.clock)
         self.count = 0
 
     def open_local(self) -> LocalEngine:
@@ -496,6 +497,7 @@ def _answer(engine: Any, request: Request[Any]) -> Any:
 def _same_events(request: Replay | FindEvents, found: EventPage, expected: EventPage) -> None:
     # A page that is full need not say how much further there was nothing.
     assert found.events == expected.events, request
+    assert (found.store_id, found.epoch) == (expected.store_id, expected.epoch), request
     if len(found.events) < request.limit:
         assert found.through_commit_ts == expected.through_commit_ts, request
     else:

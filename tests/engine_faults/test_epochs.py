@@ -16,7 +16,8 @@ from statehouse.errors import (
     StoreChangedError,
 )
 from statehouse.protocol.names import RecordKey
-from statehouse.protocol.requests import Commit, LookupTxn, Scan, Status, Write
+from statehouse.protocol.origin import Origin
+from statehouse.protocol.requests import Commit, FindEvents, LookupTxn, Replay, Scan, Status, Write
 from statehouse.storage import Table
 from statehouse.testing.clock import ManualClock
 from statehouse.testing.faults import Call, FaultStore, Marks, SimulatedCrash, crash, refusal
@@ -183,6 +184,44 @@ def test_references_into_replaced_history_are_refused_and_older_ones_hold() -> N
     assert len(again.execute(Scan("default", "planner", limit=1, cursor=early)).entries) == 1
     repeated = again.execute(replace(numbered(1), made_at_ts=0, **of_store))  # type: ignore[arg-type]
     assert (repeated.commit_ts, repeated.repeated) == (1, True)
+    again.close()
+
+
+def trace_of(number: int) -> Commit:
+    return replace(numbered(number), origin=Origin(run_id="run"))
+
+
+@pytest.mark.parametrize(
+    "ask", [Replay(limit=1), Replay("default", limit=1), FindEvents("run", "run", limit=1)]
+)
+def test_a_replay_goes_on_up_to_where_history_was_replaced_and_not_behind(ask: Replay | FindEvents) -> None:
+    """The first commit of the new epoch follows the last one that was kept, and nothing else."""
+    full = FaultStore()
+    engine = open_on(full)
+    pages = []
+    for number in range(1, 6):
+        engine.execute(trace_of(number))
+        if number == 3:
+            short = full.after_crash()
+    request = ask
+    for _ in range(5):
+        pages.append(engine.execute(request))
+        request = request.after(pages[-1])
+    assert [page.events[0].commit_ts for page in pages] == [1, 2, 3, 4, 5]
+    engine.close()
+    again = lossy(lose_to(short, full.after_crash()))
+    for number in range(40, 44):
+        again.execute(trace_of(number))
+    assert again.execute(Status()).epochs[-1].first_commit_ts == 4
+    for page in pages[:3]:
+        follows = again.execute(ask.after(page))
+        assert follows.events[0].commit_ts == page.through_commit_ts + 1
+        assert (follows.store_id, follows.epoch) == (page.store_id, 2)
+    for page in pages[3:]:
+        with pytest.raises(StoreChangedError, match="begin again from the start"):
+            again.execute(ask.after(page))
+    # What was read since goes on: a page behind the boundary is of the new epoch.
+    assert again.execute(ask.after(follows)).events[0].txn_id == trace_of(41).txn_id
     again.close()
 
 

@@ -51,7 +51,7 @@ from statehouse.testing.contracts.engine_reads import (
     HistoryContract,
 )
 from statehouse.testing.contracts.engine_refusals import RefusalsContract
-from statehouse.testing.contracts.engine_replay import FollowContract, ReplayContract
+from statehouse.testing.contracts.engine_replay import FollowContract, ReplayContract, ReplayPositionContract
 from statehouse.testing.contracts.engine_scans import CursorsContract, ScanContract, ScanPagesContract
 
 ENGINE_CONTRACTS: tuple[type, ...] = (
@@ -75,6 +75,7 @@ ENGINE_CONTRACTS: tuple[type, ...] = (
     ScanPagesContract,
     CursorsContract,
     ReplayContract,
+    ReplayPositionContract,
     FollowContract,
     FindEventsContract,
     LocateTimeContract,
@@ -122,6 +123,7 @@ __all__ = [
     "Reopen",
     "RepeatedCommitsContract",
     "ReplayContract",
+    "ReplayPositionContract",
     "ScanContract",
     "ScanPagesContract",
     "SizeLimitsContract",

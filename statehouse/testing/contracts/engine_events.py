@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from statehouse.errors import InvalidArgumentError
+from statehouse.errors import InvalidArgumentError, StoreChangedError
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.origin import Origin
 from statehouse.protocol.replies import EventPage
-from statehouse.protocol.requests import FindEvents, LocateTime
+from statehouse.protocol.requests import FindEvents, LocateTime, Status
 from statehouse.testing.contracts.engine_phrases import (
     OpenEngine,
     SetClock,
@@ -96,6 +97,18 @@ class FindEventsContract:
         self._fill(engine)
         assert _numbers(engine.execute(FindEvents("trace", TRACE, from_ts))) == expected
 
+    def test_pages_are_of_one_store_and_its_history(self, engine: Engine) -> None:
+        """G7: each says which, and the next is asked for there."""
+        self._fill(engine)
+        status = engine.execute(Status())
+        request = FindEvents("trace", TRACE, limit=2)
+        first = engine.execute(request)
+        assert (first.store_id, first.epoch) == (status.store_id, status.epoch)
+        assert _numbers(engine.execute(request.after(first))) == [5]
+        for wrong in ({"store_id": "0" * 32}, {"epoch": status.epoch + 1}):
+            with pytest.raises(StoreChangedError, match="begin again from the start"):
+                engine.execute(replace(request.after(first), **wrong))
+
     @pytest.mark.parametrize(
         "by, identity",
         [
@@ -121,7 +134,18 @@ class FindEventsContract:
             engine.execute(FindEvents(by, identity))
 
     @pytest.mark.parametrize(
-        "wrong", [{"from_ts": -1}, {"from_ts": True}, {"limit": 0}, {"limit": 10_001}], ids=str
+        "wrong",
+        [
+            {"from_ts": -1},
+            {"from_ts": True},
+            {"limit": 0},
+            {"limit": 10_001},
+            {"store_id": "another"},
+            {"store_id": None},
+            {"epoch": -1},
+            {"epoch": "1"},
+        ],
+        ids=str,
     )
     def test_what_makes_no_sense_is_refused(self, engine: Engine, wrong: dict[str, Any]) -> None:
         """G8."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from statehouse.errors import InvalidArgumentError
+from statehouse.errors import InvalidArgumentError, StoreChangedError
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.limits import Limits
 from statehouse.protocol.origin import Origin
-from statehouse.protocol.requests import Get, Replay
+from statehouse.protocol.requests import Get, Replay, Status
 from statehouse.testing.contracts.engine_phrases import (
     AGENT,
     NAMESPACE,
@@ -207,6 +207,13 @@ class ReplayContract:
             {"namespace": "n", "agent_id": ""},
             {"namespace": "a\x00b"},
             {"namespace": 7},
+            {"store_id": "another"},
+            {"store_id": "0" * 31 + "G"},
+            {"store_id": None},
+            {"store_id": b"0" * 32},
+            {"epoch": -1},
+            {"epoch": True},
+            {"epoch": "1"},
         ],
         ids=str,
     )
@@ -216,6 +223,60 @@ class ReplayContract:
         with pytest.raises(InvalidArgumentError):
             engine.execute(Replay(**wrong))
         assert _numbers(engine.execute(Replay())) == [1]
+
+
+class ReplayPositionContract:
+    """A position is one in the history that it was read in, and goes on in no other."""
+
+    @pytest.mark.parametrize("from_ts", [0, 3, 9])
+    def test_a_page_says_which_store_and_epoch_it_is_of(self, engine: Engine, from_ts: int) -> None:
+        """G7: also an empty one."""
+        _fill(engine)
+        page = engine.execute(Replay(from_ts=from_ts))
+        status = engine.execute(Status())
+        assert (page.store_id, page.epoch) == (status.store_id, status.epoch)
+
+    def test_it_goes_on_after_a_page_of_the_same_store(self, engine: Engine) -> None:
+        """G7."""
+        _fill(engine)
+        request = Replay(NAMESPACE, AGENT, limit=2)
+        found = []
+        while (page := engine.execute(request)).events:
+            found += _numbers(page)
+            request = request.after(page)
+            assert (request.store_id, request.epoch) == (page.store_id, page.epoch)
+        assert found == [1, 3, 4, 6]
+
+    @pytest.mark.parametrize("wait_s", [0.0, 60.0])
+    @pytest.mark.parametrize("from_ts", [0, 1, 4, 9])
+    def test_a_position_in_another_store_is_refused(
+        self, engine: Engine, from_ts: int, wait_s: float
+    ) -> None:
+        """G7: at once, also where there is nothing yet that could be wrong."""
+        _fill(engine)
+        request = Replay(from_ts=from_ts, wait_s=wait_s, store_id="0" * 32, epoch=1)
+        with pytest.raises(StoreChangedError, match="begin again from the start"):
+            engine.execute(request)
+        with pytest.raises(StoreChangedError, match="begin again from the start"):
+            engine.submit(request).result(timeout=30)
+
+    @pytest.mark.parametrize("from_ts", [0, 4])
+    def test_a_position_in_a_later_epoch_is_refused(self, engine: Engine, from_ts: int) -> None:
+        """G7."""
+        _fill(engine)
+        status = engine.execute(Status())
+        for store_id in ("", status.store_id):
+            with pytest.raises(StoreChangedError):
+                engine.execute(Replay(from_ts=from_ts, store_id=store_id, epoch=status.epoch + 1))
+
+    def test_a_store_or_an_epoch_alone_may_be_said(self, engine: Engine) -> None:
+        """G7: what is left out may be any."""
+        _fill(engine)
+        status = engine.execute(Status())
+        assert len(engine.execute(Replay(store_id=status.store_id)).events) == 6
+        assert len(engine.execute(Replay(epoch=status.epoch)).events) == 6
+        with pytest.raises(StoreChangedError):
+            engine.execute(Replay(store_id="f" * 32))
 
 
 class FollowContract:
