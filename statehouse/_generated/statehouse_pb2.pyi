@@ -683,7 +683,7 @@ class NamespaceCounts(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., agents: _Optional[int] = ..., keys: _Optional[int] = ..., events: _Optional[int] = ..., last_commit_ts: _Optional[int] = ...) -> None: ...
 
 class ReplayPageRequest(_message.Message):
-    __slots__ = ("namespace", "agent_id", "from_ts", "to_ts", "limit", "wait_ms", "values")
+    __slots__ = ("namespace", "agent_id", "from_ts", "to_ts", "limit", "wait_ms", "values", "store_id", "epoch")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     FROM_TS_FIELD_NUMBER: _ClassVar[int]
@@ -691,6 +691,8 @@ class ReplayPageRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     WAIT_MS_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    STORE_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     agent_id: str
     from_ts: int
@@ -698,47 +700,61 @@ class ReplayPageRequest(_message.Message):
     limit: int
     wait_ms: int
     values: ValueForm
-    def __init__(self, namespace: _Optional[str] = ..., agent_id: _Optional[str] = ..., from_ts: _Optional[int] = ..., to_ts: _Optional[int] = ..., limit: _Optional[int] = ..., wait_ms: _Optional[int] = ..., values: _Optional[_Union[ValueForm, str]] = ...) -> None: ...
+    store_id: str
+    epoch: int
+    def __init__(self, namespace: _Optional[str] = ..., agent_id: _Optional[str] = ..., from_ts: _Optional[int] = ..., to_ts: _Optional[int] = ..., limit: _Optional[int] = ..., wait_ms: _Optional[int] = ..., values: _Optional[_Union[ValueForm, str]] = ..., store_id: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class EventPage(_message.Message):
-    __slots__ = ("events", "through_commit_ts", "done")
+    __slots__ = ("events", "through_commit_ts", "done", "store_id", "epoch")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     THROUGH_COMMIT_TS_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
+    STORE_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[ReplayEvent]
     through_commit_ts: int
     done: bool
-    def __init__(self, events: _Optional[_Iterable[_Union[ReplayEvent, _Mapping]]] = ..., through_commit_ts: _Optional[int] = ..., done: bool = ...) -> None: ...
+    store_id: str
+    epoch: int
+    def __init__(self, events: _Optional[_Iterable[_Union[ReplayEvent, _Mapping]]] = ..., through_commit_ts: _Optional[int] = ..., done: bool = ..., store_id: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class ReplayBatchesRequest(_message.Message):
-    __slots__ = ("namespace", "agent_id", "from_ts", "to_ts", "follow", "values")
+    __slots__ = ("namespace", "agent_id", "from_ts", "to_ts", "follow", "values", "store_id", "epoch")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     FROM_TS_FIELD_NUMBER: _ClassVar[int]
     TO_TS_FIELD_NUMBER: _ClassVar[int]
     FOLLOW_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    STORE_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     agent_id: str
     from_ts: int
     to_ts: int
     follow: bool
     values: ValueForm
-    def __init__(self, namespace: _Optional[str] = ..., agent_id: _Optional[str] = ..., from_ts: _Optional[int] = ..., to_ts: _Optional[int] = ..., follow: bool = ..., values: _Optional[_Union[ValueForm, str]] = ...) -> None: ...
+    store_id: str
+    epoch: int
+    def __init__(self, namespace: _Optional[str] = ..., agent_id: _Optional[str] = ..., from_ts: _Optional[int] = ..., to_ts: _Optional[int] = ..., follow: bool = ..., values: _Optional[_Union[ValueForm, str]] = ..., store_id: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class FindEventsRequest(_message.Message):
-    __slots__ = ("by", "id", "from_ts", "limit", "values")
+    __slots__ = ("by", "id", "from_ts", "limit", "values", "store_id", "epoch")
     BY_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     FROM_TS_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    STORE_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     by: OriginKind
     id: str
     from_ts: int
     limit: int
     values: ValueForm
-    def __init__(self, by: _Optional[_Union[OriginKind, str]] = ..., id: _Optional[str] = ..., from_ts: _Optional[int] = ..., limit: _Optional[int] = ..., values: _Optional[_Union[ValueForm, str]] = ...) -> None: ...
+    store_id: str
+    epoch: int
+    def __init__(self, by: _Optional[_Union[OriginKind, str]] = ..., id: _Optional[str] = ..., from_ts: _Optional[int] = ..., limit: _Optional[int] = ..., values: _Optional[_Union[ValueForm, str]] = ..., store_id: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class LocateTimeRequest(_message.Message):
     __slots__ = ("time_us",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -173,12 +174,8 @@ class ReplayPages:
             raise InvalidArgumentError("to_time goes with neither to_ts nor follow")
         self._from_us = None if from_time is None else microseconds("from_time", from_time)
         self._to_us = None if to_time is None else microseconds("to_time", to_time)
-        self._who = (namespace, agent_id)
-        self._position = from_ts
-        self._to_ts = to_ts
+        self._next = Replay(namespace, agent_id, from_ts, to_ts, limit=ROWS_AT_ONCE, payloads=bool(payloads))
         self._follow = bool(follow)
-        self._payloads = bool(payloads)
-        self._wait_s = 0.0
         self._begun = False
         self._ended = to_ts is not None and to_ts < from_ts
 
@@ -188,25 +185,18 @@ class ReplayPages:
             yield from self._locate()
         if self._ended:
             return None
-        request = Replay(
-            *self._who,
-            from_ts=self._position,
-            to_ts=self._to_ts,
-            limit=ROWS_AT_ONCE,
-            wait_s=self._wait_s,
-            payloads=self._payloads,
-        )
         try:
-            page: EventPage = yield request
+            page: EventPage = yield self._next
         except HandleClosedError:
             if self._follow and self._begun:
                 return None
             raise
         self._begun = True
-        self._position = page.through_commit_ts + 1
+        # In the store that this page is of: at the same address another one may answer the next time.
+        self._next = self._next.after(page)
         if self._follow:
             # What is there already is read without waiting, which costs a thread's attention.
-            self._wait_s = 0.0 if page.events else WAIT_S
+            self._next = replace(self._next, wait_s=0.0 if page.events else WAIT_S)
             self._ended = page.done
         else:
             self._ended = page.done or not page.events
@@ -215,13 +205,14 @@ class ReplayPages:
     def _locate(self) -> Flow[None]:
         if self._from_us is not None:
             before: Located = yield LocateTime(max(self._from_us - 1, 0))
-            self._position = before.commit_ts + 1
+            self._next = replace(self._next, from_ts=before.commit_ts + 1)
             self._from_us = None
         if self._to_us is not None:
             last: Located = yield LocateTime(self._to_us)
-            self._to_ts = last.commit_ts
+            self._next = replace(self._next, to_ts=last.commit_ts)
             self._to_us = None
-        self._ended = self._to_ts is not None and self._to_ts < max(self._position, 1)
+        to_ts = self._next.to_ts
+        self._ended = to_ts is not None and to_ts < max(self._next.from_ts, 1)
 
 
 def scope(default: str, namespace: str | None, whole_store: bool) -> str | None:
@@ -241,17 +232,15 @@ class FoundPages:
     """The events of one trace, span, run or transaction, in commit order."""
 
     def __init__(self, by: OriginKind, identity: str) -> None:
-        self._by = by
-        self._id = identity
-        self._position = 0
+        self._next = FindEvents(by, identity, limit=ROWS_AT_ONCE)
         self._ended = False
 
     def next(self) -> Flow[Sequence[Event] | None]:
         """Gives the next events."""
         if self._ended:
             return None
-        page: EventPage = yield FindEvents(self._by, self._id, self._position, ROWS_AT_ONCE)
-        self._position = page.through_commit_ts + 1
+        page: EventPage = yield self._next
+        self._next = self._next.after(page)
         self._ended = page.done or not page.events
         return page.events
 

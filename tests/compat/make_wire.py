@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -171,6 +172,13 @@ SPOKEN: Final[tuple[tuple[Request[Any], Any], ...]] = (
 )
 """Every request with a reply to it, as little of them usual as can be."""
 
+_STORE: Final[dict[str, Any]] = {"store_id": STATUS.store_id, "epoch": STATUS.epoch}
+PLACED: Final[dict[str, tuple[Request[Any], Any]]] = {
+    "replay_page.placed": (Replay("default", from_ts=3, **_STORE), replace(EVENTS, **_STORE)),
+    "find_events.placed": (FindEvents("run", "run 1", 3, **_STORE), replace(EVENTS, **_STORE)),
+}
+"""Positions that say in which store they are: what is above is older, and does not."""
+
 _FACTS: Final[dict[str, dict[str, Any]]] = {
     "limit_exceeded": {"limit": 1024, "actual": 1025},
     "already_exists": {"txn_id": "t1", "commit_ts": 7},
@@ -215,6 +223,10 @@ def classic() -> Iterator[tuple[str, Message]]:
             namespace="n", agent_id="a", from_ts=3, to_ts=9, follow=True, values=pb.VALUES_AS_PAYLOAD
         ),
     )
+    yield (
+        "replay_batches.placed.request",
+        pb.ReplayBatchesRequest(from_ts=3, store_id=STATUS.store_id, epoch=STATUS.epoch),
+    )
     yield "get_history.at.request", pb.GetHistoryRequest(agent_id="a", key="k", at_commit_ts=9)
     yield "list_agents.at.request", pb.ListAgentsRequest(at_commit_ts=9)
     yield "list_namespaces.cursor.request", pb.ListNamespacesRequest(limit=2, cursor="c1")
@@ -258,6 +270,11 @@ def everything() -> Iterator[tuple[str, Message]]:
         asked = method.encode(request)
         yield f"{method.field}.request", asked
         yield from forms(method, method.encode(request), request, reply)
+    for name, (request, reply) in PLACED.items():
+        method = BY_REQUEST[type(request)]
+        asked = method.encode(request)
+        yield f"{name}.request", asked
+        yield f"{name}.reply", method.encode_reply(asked, request, reply)
     for error in every_error():
         yield f"error.{error.code}", to_message(error)
     yield from classic()

@@ -12,7 +12,7 @@ from statehouse.errors import StatehouseError
 from statehouse.protocol.requests import Request
 from statehouse.rpc.methods import BY_REQUEST, parse
 from statehouse.rpc.status import from_message
-from tests.compat.make_wire import GOLDEN, SPOKEN, every_error, everything, kept, written
+from tests.compat.make_wire import GOLDEN, PLACED, SPOKEN, every_error, everything, kept, written
 
 MESSAGES = dict(everything())
 every_message = pytest.mark.parametrize("name", MESSAGES)
@@ -46,6 +46,14 @@ def test_a_reply_is_understood_as_it_was_meant(request_: Request[Any], reply: ob
     method = BY_REQUEST[type(request_)]
     message = parse(method.answered, kept(f"{method.field}.reply"))
     assert method.decode_reply(request_, message) == reply
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_a_position_in_a_store_is_understood_as_it_was_meant(name: str) -> None:
+    request, reply = PLACED[name]
+    method = BY_REQUEST[type(request)]
+    assert method.decode(parse(method.asked, kept(f"{name}.request"))) == request
+    assert method.decode_reply(request, parse(method.answered, kept(f"{name}.reply"))) == reply
 
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda error: error.code)

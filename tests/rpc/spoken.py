@@ -133,9 +133,11 @@ asked: dict[type[Request[Any]], st.SearchStrategy[Any]] = {
         limits,
         st.just(0.0) | milliseconds,
         st.booleans(),
+        words,
+        numbers,
     ),
     FindEvents: st.builds(
-        FindEvents, st.sampled_from(["trace", "span", "run", "txn"]), words, numbers, limits
+        FindEvents, st.sampled_from(["trace", "span", "run", "txn"]), words, numbers, limits, words, numbers
     ),
     LocateTime: st.builds(LocateTime, numbers),
     LookupTxn: st.builds(LookupTxn, names),
@@ -231,7 +233,7 @@ def replies(request: Any) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0912 - on
             return st.builds(NamespacePage, st.lists(spaces, max_size=3).map(tuple), cursor, numbers)
         case Replay() | FindEvents():
             found_events = st.lists(events(request), max_size=3).map(tuple)
-            return st.builds(EventPage, found_events, numbers, st.booleans())
+            return st.builds(EventPage, found_events, numbers, st.booleans(), words, numbers)
         case LocateTime():
             return st.builds(Located, numbers, numbers)
         case LookupTxn():

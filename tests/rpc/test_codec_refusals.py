@@ -71,6 +71,7 @@ BAD_REQUESTS: dict[str, Any] = {
         Replay(to_ts=value),
         FindEvents("run", "r", from_ts=value),
     ],
+    "epoch": lambda value: [Replay(epoch=value), FindEvents("run", "r", epoch=value)],
     "parts": lambda value: [
         Commit("t", (Extend(KEY, KEY, 1, (Copy(value, 9),), JSON),)),
         Commit("t", (Extend(KEY, KEY, 1, (Copy(0, value),), JSON),)),

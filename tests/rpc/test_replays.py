@@ -193,6 +193,8 @@ def test_a_page_too_large_as_structs_is_sent_in_parts_that_can_be_resumed_from(
     assert stamps(joined(pages)) == list(range(1, 21))
     assert all(page.events[-1].commit_ts == page.through_commit_ts for page in pages)
     assert [page.done for page in pages] == [False] * (len(pages) - 1) + [True]
+    status = engine.execute(Status())
+    assert {(page.store_id, page.epoch) for page in pages} == {(status.store_id, status.epoch)}
 
 
 # Following.

@@ -455,6 +455,8 @@ class StatehouseAsync:
 
         Raises:
             CompactedError: `from_ts` is before the oldest commit_ts that can be read.
+            StoreChangedError: Meanwhile the daemon came back with another store, or with other history than
+                what was delivered; begin again from the start.
             InvalidArgumentError: A malformed argument, or two that do not go together.
             LimitExceededError: A name that is too long.
         """
@@ -518,6 +520,7 @@ class StatehouseAsync:
         The whole store is searched.
 
         Raises:
+            StoreChangedError: As `replay`.
             InvalidArgumentError: Not exactly one id is given, or it is malformed.
             LimitExceededError: It is too long.
         """

@@ -80,6 +80,8 @@ class Replays:
             integer("from_ts", message.from_ts),
             integer("to_ts", message.to_ts) if message.HasField("to_ts") else None,
             payloads=message.values != pb.VALUES_LEFT_OUT,
+            store_id=message.store_id,
+            epoch=integer("epoch", message.epoch),
         )
         spell = partial(_page_messages, form=message.values)
         await (self._follow if message.follow else self._to_the_end)(request, spell, context)
@@ -90,18 +92,19 @@ class Replays:
         last = newest if request.to_ts is None else min(request.to_ts, newest)
         if request.from_ts > last:
             # Nothing; but a request that makes no sense is told so.
-            await self._answers.ask(replace(request, limit=1, payloads=False))
-            nothing = EventPage((), max(last, request.from_ts - 1), done=True)
+            page = await self._answers.ask(replace(request, limit=1, payloads=False))
+            through = max(last, request.from_ts - 1)
+            nothing = replace(page, events=(), through_commit_ts=through, done=True)
             await self._send(_Said(spell(request, nothing), nothing), context)
             return
         request = replace(request, to_ts=last)
-        while not (done := await self._send_page(request, spell, context)).done:
-            request = replace(request, from_ts=done.through + 1)
+        while not (said := await self._send_page(request, spell, context)).end.done:
+            request = request.after(said.end)
 
     async def _follow(self, request: Replay, spell: _Spell, context: Any) -> None:
         """Sends the events that there are, and those that come; says now and then how far was looked."""
-        while not (done := await self._send_page(request, spell, context)).done:
-            request = replace(request, from_ts=done.through + 1)
+        while not (said := await self._send_page(request, spell, context)).end.done:
+            request = request.after(said.end)
             await something(self._answers, replace(request, wait_s=self._heartbeat_s))
 
     async def _send_page(self, request: Replay, spell: _Spell, context: Any) -> _Said:
@@ -119,14 +122,13 @@ class Replays:
 
 
 class _Said:
-    """A page as messages, and where it ends."""
+    """A page as messages, and the page without its events: where it ends."""
 
-    __slots__ = ("done", "messages", "through")
+    __slots__ = ("end", "messages")
 
     def __init__(self, messages: Iterable[bytes], page: EventPage) -> None:
         self.messages = deque(messages)
-        self.through = page.through_commit_ts
-        self.done = page.done
+        self.end = replace(page, events=())
 
 
 def _event_messages(request: Replay, page: EventPage) -> list[bytes]:
@@ -146,7 +148,7 @@ def _page_messages(request: Replay, page: EventPage, form: pb.ValueForm) -> list
     if len(data) <= CLASSIC_REPLY_BYTES_MAX or len(events) == 1:
         return [_checked(data)]
     half = len(events) // 2
-    first = EventPage(events[:half], events[half - 1].commit_ts, done=False)
+    first = replace(page, events=events[:half], through_commit_ts=events[half - 1].commit_ts, done=False)
     second = replace(page, events=events[half:])
     return _page_messages(request, first, form) + _page_messages(request, second, form)
 
