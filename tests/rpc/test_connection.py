@@ -205,9 +205,10 @@ def test_a_follower_does_not_notice_that_the_daemon_was_drained(connect: Connect
     remote = connect(daemon.target, connect_timeout=WAIT_S)
     waiting = remote.submit(Replay(from_ts=1, wait_s=WAIT_S))
     eventually(lambda: engine.execute(Status()).followers == 1)
-    daemon.stop()
-    daemon.start()
-    eventually(lambda: waiting.done() or engine.execute(Status()).followers == 1)
+    for _ in range(4):
+        daemon.stop()
+        daemon.start()
+        eventually(lambda: waiting.done() or engine.execute(Status()).followers == 1)
     put(remote)
     assert [event.commit_ts for event in waiting.result(WAIT_S).events] == [1]
     daemon.stop()

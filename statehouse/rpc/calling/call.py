@@ -4,7 +4,7 @@
 
     QUEUED ──sent──▶ SENT ──reply──▶ done
       ▲               │
-      └──connection lost: again, up to three times──┘
+      └──connection lost: again, up to three times (what only waits: always)──┘
 
 Reads, and commits that were never sent, can be cancelled. A commit that was sent cannot: cancelling it asks
 the daemon to take it back if it has not begun to write it, and what became of it is still answered.
@@ -185,6 +185,9 @@ class Call(Future[Any]):
     @property
     def may_go_again(self) -> bool:
         """Whether it may be sent once more after a connection was lost: every request is idempotent (G5)."""
+        if isinstance(self.request, Replay) and self.request.wait_s:
+            # However often the daemon is restarted: waiting has not harmed it.
+            return not self.abandoned
         return self.sendings < SENDINGS_MAX and not self.abandoned
 
 

@@ -15,12 +15,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import grpc
 
-from statehouse.errors import DeadlineExceededError, EngineError, StatehouseError
+from statehouse.errors import ConnectionError, DeadlineExceededError, EngineError, StatehouseError
 from statehouse.protocol.deadlines import begun_too_late, dropped, out_of_time
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.limits import KIB
 from statehouse.protocol.replies import Committed
-from statehouse.protocol.requests import Commit, Request
+from statehouse.protocol.requests import Commit, Replay, Request
 from statehouse.rpc.serving.admission import Admission
 from statehouse.rpc.serving.weights import weight_of_commit
 from statehouse.rpc.status import status_of, trailers, words
@@ -81,6 +81,8 @@ class Answers:
         self.admission = admission
         self.pages = asyncio.Semaphore(PAGES_MAX)
         self._threads = ThreadPoolExecutor(_CODING_THREADS, thread_name_prefix="statehouse-coding")
+        self._waits: set[Future[Any]] = set()
+        self._draining = False
 
     async def ask(self, request: Request[R], *, timeout: float | None = None) -> R:
         """Answers a request without blocking the loop.
@@ -92,6 +94,7 @@ class Answers:
             timeout: Seconds to wait; None for as long as it takes. A commit has its own.
 
         Raises:
+            ConnectionError: The daemon goes down, and this only waits for commits to come.
             DeadlineExceededError: There was no answer in time; nothing was applied.
             OutcomeUnknownError: A commit was being written when its time was over.
             StatehouseError: See the request's class.
@@ -99,11 +102,19 @@ class Answers:
         if isinstance(request, Commit):
             reply: Any = await self._commit(request)
             return reply  # type: ignore[no-any-return]
+        waits = isinstance(request, Replay) and request.wait_s > 0
+        if waits and self._draining:
+            raise going_down()
         future = self.engine.submit(request)
+        if waits:
+            self._waits.add(future)
         try:
             await settled(future, timeout)
         finally:
             late = future.cancel()
+            self._waits.discard(future)
+        if late and waits and self._draining:
+            raise going_down()
         if late or not future.done():
             raise DeadlineExceededError(
                 f"there was no answer within {timeout or 0:g} s, the time of the call"
@@ -137,9 +148,20 @@ class Answers:
         """Does what would stop the loop for too long."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
+    def drain(self) -> None:
+        """Ends what only waits for commits to come, with UNAVAILABLE; what has something to answer does."""
+        self._draining = True
+        for future in tuple(self._waits):
+            future.cancel()
+
     def close(self) -> None:
         """Ends the threads; to be called when no call is running."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def going_down() -> ConnectionError:
+    """What is said while the daemon goes down."""
+    return ConnectionError("the daemon is going down: connect again when it is back")
 
 
 async def settled(future: Future[Any], timeout: float | None = None) -> None:

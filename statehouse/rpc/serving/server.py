@@ -246,6 +246,7 @@ class _Running:
         await self._standard.drain()
         self._staged.drain()
         self._streams.drain()
+        self._answers.drain()
         self._pipelines.drain()
         await self._server.stop(grace_s)
         await self._staged.close()

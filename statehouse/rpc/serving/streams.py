@@ -8,15 +8,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Any, Final
 
-from statehouse.errors import ConnectionError, OverloadedError
-from statehouse.rpc.serving.answers import Refusal, log, logged, refusal_of, refuse
+from statehouse.errors import OverloadedError
+from statehouse.rpc.serving.answers import Refusal, going_down, log, logged, refusal_of, refuse
 
 _RETRY_AFTER_S: Final = 1.0
-
-
-def going_down() -> ConnectionError:
-    """What is said while the daemon goes down."""
-    return ConnectionError("the daemon is going down: connect again when it is back")
 
 
 def slow_reader(stall_s: float) -> OverloadedError:

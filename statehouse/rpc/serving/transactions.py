@@ -19,10 +19,9 @@ from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit, Delete, GetMany, LookupTxn, Write
 from statehouse.rpc.codec.names import key_in
 from statehouse.rpc.codec.values import payload_of
-from statehouse.rpc.serving.answers import Answer, Answers, caller_of, facts, guarded
+from statehouse.rpc.serving.answers import Answer, Answers, caller_of, facts, going_down, guarded
 from statehouse.rpc.serving.received import received
 from statehouse.rpc.serving.staged import Done, Join, LookUp, Send, StagedTransactions
-from statehouse.rpc.serving.streams import going_down
 
 _log: Final = logging.getLogger("statehouse.txn")
 
