@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -149,6 +149,10 @@ def test_in_silence_every_call_ends_in_its_own_time(
             short.execute(request)
     with within(0.2), pytest.raises(OutcomeUnknownError):
         remote.execute(transaction(write(), txn_id="t", timeout_s=0.2))
+    # Where gRPC ends it by itself, it does not know either.
+    asked = remote.submit(transaction(write(), txn_id="t", timeout_s=0.2))
+    wait([asked], timeout=0.4)
+    assert not asked.done() or isinstance(asked.exception(), OutcomeUnknownError)
     proxy.heal()
     assert remote.execute(transaction(write(), txn_id="t")).commit_ts == 1
     assert engine.execute(Status()).commit_ts == 1
@@ -254,7 +258,7 @@ class Load:
     def run(self, over: threading.Event) -> None:
         """Goes on until it is over; then everything is known."""
         while not over.is_set():
-            self._random.choice((self.commit, self.commit, self._read, self._wander))()
+            self._random.choice((self.commit, self.commit, self._take_back, self._read, self._wander))()
 
     def commit(self) -> None:
         """Commits until it is known what became of it."""
@@ -268,6 +272,24 @@ class Load:
             self._timed(tx.commit)
         self.rows.append(
             replace(row, returned_ns=time.monotonic_ns(), outcome="acknowledged", commit_ts=tx.commit_ts)
+        )
+
+    def _take_back(self) -> None:
+        """Commits, and cancels that at once: then it is not applied, or it was sent and can be asked for."""
+        key, value = name("taken back", self._label), self._random.random()
+        commit = transaction(Write(key, encode(value)), timeout_s=self.TIMEOUT_S)
+        row = CommitRow(self._label, commit.txn_id, time.monotonic_ns(), None, commit.operations, "unknown")
+        committing = self._engine.submit(commit)
+        if self._random.random() < 0.5:
+            self._timed(lambda: self._engine.execute(Get(key)))
+        if committing.cancel():
+            self.rows.append(replace(row, returned_ns=time.monotonic_ns(), outcome="failed"))
+            return
+        reply = None
+        while reply is None:
+            reply = self._timed(lambda: self._engine.execute(commit))
+        self.rows.append(
+            replace(row, returned_ns=time.monotonic_ns(), outcome="acknowledged", commit_ts=reply.commit_ts)
         )
 
     def is_idle(self) -> bool:
