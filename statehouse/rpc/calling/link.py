@@ -61,6 +61,8 @@ _ALONE_MAX: Final = 256
 _CLOSE_S: Final = 5.0
 _PAUSE_S_FIRST: Final = 0.02
 _PAUSE_S_MAX: Final = 1.0
+_WITHDRAWN: Final = object()
+"""In `_alone`: nobody waits for the call that is just being asked."""
 
 
 class Link:
@@ -161,6 +163,10 @@ class Link:
         if self._process != os.getpid():
             return
         with self._lock:
+            if call in self._alone and self._alone[call] is None:
+                # It is being asked at this moment, in another thread, which cancels it then.
+                self._alone[call] = _WITHDRAWN
+                return
             rpc = self._alone.get(call)
             stream = self._stream
             if rpc is None and (stream is None or self._pending.get(call.ident) is not call):
@@ -474,7 +480,10 @@ class Link:
             call.fail(call.lost(self._closed_error()))
             return
         with self._lock:
+            withdrawn = self._alone.get(call) is _WITHDRAWN
             self._alone[call] = rpc
+        if withdrawn:
+            rpc.cancel()
         rpc.add_done_callback(partial(self._answered_alone, call, stream))
 
     def _answered_alone(self, call: Call, stream: Stream, rpc: Any) -> None:
