@@ -16,6 +16,9 @@ from statehouse.rpc.status import from_message, status_of
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["StatehouseService"]
 TIMEOUT_S: Final = 20.0
+ALONE: Final = (("grpc.use_local_subchannel_pool", 1),)
+"""The option of a channel that shares its connection with no other."""
+
 _LARGE: Final = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -63,6 +66,7 @@ class RawClient:
 
     Args:
         target: Where the daemon is.
+        options: More for the channel.
     """
 
     def __init__(self, target: str, options: Sequence[tuple[str, int]] = ()) -> None:
@@ -117,9 +121,9 @@ class RawClient:
 
 
 @contextmanager
-def raw(target: str) -> Iterator[RawClient]:
+def raw(target: str, options: Sequence[tuple[str, int]] = ()) -> Iterator[RawClient]:
     """Gives a client that is closed at the end."""
-    client = RawClient(target)
+    client = RawClient(target, options)
     try:
         yield client
     finally:

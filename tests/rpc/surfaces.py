@@ -130,7 +130,14 @@ def _key(**more: Any) -> dict[str, Any]:
     return {"namespace": NAMESPACE, "agent_id": AGENT, "key": "a", **more}
 
 
+def _here(world: World) -> dict[str, Any]:
+    """The history that a position is in."""
+    status = world.ask("Status", pb.StatusRequest(), pb.StatusResponse)
+    return {"store_id": status.store_id, "epoch": status.epoch}
+
+
 _VALUES: Final = pb.VALUES_AS_PAYLOAD
+_EVENTS: Final[dict[str, Any]] = {"namespace": NAMESPACE, "agent_id": AGENT, "from_ts": 1}
 
 
 def _write(world: World) -> list[Message]:
@@ -211,8 +218,7 @@ def _commit(world: World) -> list[Message]:
             preconditions=[condition],
             origin=origin,
             made_at_ts=1,
-            store_id=status.store_id,
-            epoch=status.epoch,
+            **_here(world),
             committed_at_us=1,
             timeout_ms=30_000,
         )
@@ -333,26 +339,26 @@ SURFACES: Final = (
     Surface(
         "ReplayPage",
         pb.ReplayPageRequest,
-        lambda _: [
-            pb.ReplayPageRequest(
-                namespace=NAMESPACE, agent_id=AGENT, from_ts=1, to_ts=2, limit=10, wait_ms=1, values=_VALUES
-            )
+        lambda world: [
+            pb.ReplayPageRequest(**_EVENTS, **_here(world), to_ts=2, limit=10, wait_ms=1, values=_VALUES)
         ],
         "replay_page",
     ),
     Surface(
         "ReplayBatches",
         pb.ReplayBatchesRequest,
-        lambda _: [
-            pb.ReplayBatchesRequest(
-                namespace=NAMESPACE, agent_id=AGENT, from_ts=1, to_ts=2, follow=True, values=_VALUES
-            )
+        lambda world: [
+            pb.ReplayBatchesRequest(**_EVENTS, **_here(world), to_ts=2, follow=True, values=_VALUES)
         ],
     ),
     Surface(
         "FindEvents",
         pb.FindEventsRequest,
-        lambda _: [pb.FindEventsRequest(by=pb.ORIGIN_TRACE, id=TRACE, from_ts=1, limit=10, values=_VALUES)],
+        lambda world: [
+            pb.FindEventsRequest(
+                by=pb.ORIGIN_TRACE, id=TRACE, from_ts=1, limit=10, values=_VALUES, **_here(world)
+            )
+        ],
         "find_events",
     ),
     Surface("LocateTime", pb.LocateTimeRequest, lambda _: [pb.LocateTimeRequest(time_us=1)], "locate_time"),

@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from functools import partial
+from math import inf
 from typing import Any, Final
 
 import grpc
@@ -41,6 +42,7 @@ from statehouse.protocol.requests import Commit, Request
 from statehouse.rpc.methods import BY_FIELD, Method
 from statehouse.rpc.serving.answers import Answers, Refusal, refusal_of, refuse, without_traceback
 from statehouse.rpc.serving.outbox import Outbox
+from statehouse.rpc.serving.pager import Pager
 from statehouse.rpc.serving.received import received
 from statehouse.rpc.serving.turns import Turns
 from statehouse.rpc.serving.weights import is_light, is_quick, weight
@@ -133,7 +135,8 @@ class _Stream:
         self._collecting = False
         self._item_bytes = 0
         self._room = asyncio.Event()
-        self._outbox = Outbox(context, stall_s=stall_s, sent=self._room.set)
+        self._outbox = Outbox(context, stall_s=stall_s, sent=self._sent)
+        self._pager = Pager(answers, self._has_room)
         self._reading: asyncio.Task[Refusal | None] | None = None
         self._draining = False
         self._over = False
@@ -158,6 +161,7 @@ class _Stream:
             self._over = True
             self._reading.cancel()
             outbox.close()
+            self._pager.close()
             for running in list(self._running.values()):
                 _give_up(running)
         if refusal is not None:
@@ -218,6 +222,15 @@ class _Stream:
             or self._running_bytes + outbox.size_bytes >= self._share()
         )
 
+    def _has_room(self) -> bool:
+        """Whether another page, which is not there yet, would fit."""
+        held = self._outbox.size_bytes
+        return not held or held + ITEM_BYTES_MAX <= self._share()
+
+    def _sent(self) -> None:
+        self._room.set()
+        self._pager.go_on()
+
     async def _make_room(self) -> None:
         while not self._over and self._is_full():
             self._outbox.flush()
@@ -259,7 +272,10 @@ class _Stream:
                 self._admission.leave(size)
                 return None
             running = self._new(item, method, message, request, size, came_at)
-            self._run(running, self._engine.submit(request))
+            if isinstance(request, Commit):
+                self._run(running, self._engine.submit(request))
+            else:
+                self._run(running, self._pager.submit(request, _deadline(item, came_at)))
         except Exception as error:  # noqa: BLE001 - one request's defect must not end the others
             self._refuse(ident, method, size, error)
         return None
@@ -271,7 +287,10 @@ class _Stream:
         try:
             request = await self._coding.in_thread(method.decode, message)
             running = self._new(item, method, message, request, size, came_at)
-            self._run(running, await self._coding.in_thread(self._engine.submit, request))
+            if isinstance(request, Commit):
+                self._run(running, await self._coding.in_thread(self._engine.submit, request))
+            else:
+                self._run(running, self._pager.submit(request, _deadline(item, came_at)))
         except Exception as error:  # noqa: BLE001 - see `_begin`
             self._refuse(item.id, method, size, error)
         except BaseException:
@@ -288,7 +307,7 @@ class _Stream:
         size: int,
         came_at: float,
     ) -> _Running:
-        if item.timeout_ms and (time.monotonic() - came_at) * 1000 >= item.timeout_ms:
+        if time.monotonic() >= _deadline(item, came_at):
             raise DeadlineExceededError(
                 f"{method.call} was not begun within its {item.timeout_ms} ms; nothing was applied"
             )
@@ -390,6 +409,10 @@ class _Stream:
         while self._running:
             self._room.clear()
             await self._room.wait()
+
+
+def _deadline(item: pb.RequestItem, came_at: float) -> float:
+    return came_at + item.timeout_ms / 1000 if item.timeout_ms else inf
 
 
 def _give_up(running: _Running) -> None:
