@@ -49,6 +49,12 @@ class Restarted:
         assert code == (0 if number == signal.SIGTERM else -number), self._log.read_text()
         self._process = None
 
+    def sockets(self) -> int:
+        """How many sockets it has; of Linux."""
+        assert self._process is not None
+        files = Path(f"/proc/{self._process.pid}/fd").iterdir()
+        return sum(str(each.readlink()).startswith("socket:") for each in files)
+
     def close(self) -> None:
         """Kills it, if it is there."""
         if self._process is not None:

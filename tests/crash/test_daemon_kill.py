@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from statehouse import Statehouse
 from statehouse.rpc.calling import RemoteEngine
 from statehouse.testing.history import CommitRow
 from tests.crash.killing import REPOSITORY, Judge
 from tests.crash.restarting import WAIT_S, restarted
 from tests.engine_faults.workload import events_of
+from tests.rpc.daemons import eventually
 
 
 class Clients:
@@ -93,3 +95,24 @@ def kill_and_judge(path: Path, *, cycles: int, seed: int, processes: int) -> Non
 @pytest.mark.slow
 def test_fifty_kills(tmp_path: Path) -> None:
     kill_and_judge(tmp_path, cycles=50, seed=1000, processes=2)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_of_clients_that_are_killed_while_they_commit_nothing_is_left(tmp_path: Path) -> None:
+    with restarted(tmp_path) as daemon:
+        daemon.start()
+        with Statehouse(daemon.target) as sh:
+            before = sh.status()
+            sockets = daemon.sockets()
+            for seed in range(3):
+                with clients(daemon.target, tmp_path / "ledger", processes=2, seed=seed * 10) as loads:
+                    for load in loads:
+                        load.await_replies(30)
+                    assert daemon.sockets() > sockets
+                    eventually(lambda: sh.status().followers)
+                eventually(lambda: daemon.sockets() == sockets)
+                eventually(lambda: (sh.status().followers, sh.status().queued_commits) == (0, 0))
+            assert sh.status().commit_ts > before.commit_ts
+        daemon.end(signal.SIGTERM)
+    Judge(tmp_path / "store", tmp_path / "ledger").judge()
