@@ -7,3 +7,12 @@
 
 Only this floor knows gRPC and protobuf.
 """
+
+from __future__ import annotations
+
+import os
+
+# What gRPC does in a forked child by default complains on stderr, and now and then aborts the child. Ours
+# never uses what its parent opened (`ForkedProcessError`). gRPC reads this when it is loaded; who wants its
+# handlers sets it to 1.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

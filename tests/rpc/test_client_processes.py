@@ -18,7 +18,7 @@ from statehouse.testing.daemon import serving
 from statehouse.testing.faults import Call
 from tests.crash.killing import REPOSITORY
 from tests.engine_faults.gates import GatedStore
-from tests.rpc.daemons import WAIT_S, eventually, free_target, within
+from tests.rpc.daemons import eventually, free_target, within
 
 HEADER = """
     import asyncio, os, signal, sys, threading, warnings
@@ -81,13 +81,16 @@ class Program:
         return self.process.stdout.readline().strip()
 
     def end(self) -> tuple[int, str, str]:
-        """How it ended: its exit code, what it said since, and what it complained of.
-
-        What gRPC says of each fork is let pass: there is no way to have it say nothing of it.
-        """
-        out, err = self.process.communicate(timeout=WAIT_S)
-        said = [line for line in err.splitlines() if "fork_posix.cc" not in line]
-        return self.process.returncode, out.strip(), "\n".join(said)
+        """How it ended: its exit code, what it said since, and what it complained of."""
+        with self.process as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdin.close()
+            # Not by `communicate`, which forgets what was read together with a line that `hears` gave. A
+            # program that does not end is ended by its own alarm.
+            out, err = process.stdout.read(), process.stderr.read()
+        return process.returncode, out.strip(), err.strip()
 
 
 def run(script: str, target: str) -> str:
