@@ -21,13 +21,14 @@ from tests.engine_faults.gates import GatedStore
 from tests.rpc.daemons import eventually, free_target, within
 
 HEADER = """
-    import asyncio, os, signal, sys, threading, warnings
+    import asyncio, faulthandler, os, signal, sys, threading, warnings
     from statehouse import Statehouse, StatehouseAsync
     from statehouse.errors import *
     from statehouse.protocol.requests import *
     from statehouse.rpc.calling import RemoteEngine
     # From 3.12 on Python warns of a fork among threads; that is what is tested here.
     warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
+    faulthandler.dump_traceback_later(25)
     signal.alarm(50)
     target = sys.argv[1]
     def say(text):
