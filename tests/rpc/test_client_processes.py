@@ -28,7 +28,8 @@ HEADER = """
     from statehouse.rpc.calling import RemoteEngine
     # From 3.12 on Python warns of a fork among threads; that is what is tested here.
     warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
-    faulthandler.dump_traceback_later(25)
+    # Not `dump_traceback_later`: its thread is not forked, and a child would wait for it at its end.
+    faulthandler.register(signal.SIGALRM, chain=True)
     signal.alarm(50)
     target = sys.argv[1]
     def say(text):
