@@ -342,7 +342,7 @@ def pair(request: pytest.FixtureRequest, remote: tuple[Switched, RemoteEngine]) 
     return Pair(*remote, submitting=request.param == "submit")
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(asked=st.lists(a_request(), min_size=5, max_size=25))
 def test_whatever_is_asked_is_answered_as_in_the_same_process(pair: Pair, asked: list[Request[Any]]) -> None:
     pair.compare(asked)

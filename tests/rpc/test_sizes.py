@@ -84,6 +84,7 @@ def test_the_largest_transaction_is_committed(remote: RemoteEngine) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_most_operations_with_the_longest_names_are_committed(remote: RemoteEngine) -> None:
     """More bytes of names than of values: 10,000 operations of 1,400 bytes of name each."""
     longest = DEFAULT_LIMITS
