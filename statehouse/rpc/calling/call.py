@@ -4,7 +4,7 @@
 
     QUEUED ──sent──▶ SENT ──reply──▶ done
       ▲               │
-      └──connection lost: again, up to three times (what only waits: always)──┘
+      └──connection lost: again, up to five times (what only waits: always)──┘
 
 Reads, and commits that were never sent, can be cancelled. A commit that was sent cannot: cancelling it asks
 the daemon to take it back if it has not begun to write it, and what became of it is still answered.
@@ -40,7 +40,7 @@ from statehouse.protocol.requests import Commit, FindEvents, GetMany, History, R
 from statehouse.rpc.methods import Method
 from statehouse.rpc.sizes import ITEM_BYTES_MAX
 
-SENDINGS_MAX: Final = 3
+SENDINGS_MAX: Final = 5
 _ROWS_FEW: Final = 100
 _ITEM_EXTRA_BYTES: Final = 128
 """What an item has besides its request: an id, times, a span."""
