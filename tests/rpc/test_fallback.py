@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
+import grpc
+import pytest
+
+from statehouse._generated import statehouse_pb2 as pb
 from statehouse.engine import open_engine
+from statehouse.errors import StatehouseError
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.requests import Get, Replay, Status
 from statehouse.rpc.calling import RemoteEngine
@@ -12,7 +20,7 @@ from statehouse.testing.contracts.engine_phrases import entry, name, put, transa
 from statehouse.testing.daemon import serving
 from statehouse.testing.faults import Call
 from tests.engine_faults.gates import GatedStore
-from tests.rpc.daemons import WAIT_S, serving_without_pipeline
+from tests.rpc.daemons import WAIT_S, serving_without_pipeline, within
 from tests.rpc.proxy import Fault, Proxy
 
 
@@ -74,3 +82,55 @@ def test_more_calls_than_may_be_open_at_once_wait_and_are_answered() -> None:
         assert remote.unanswered == 0
         remote.close()
     engine.close()
+
+
+@contextmanager
+def babbling(said: bytes) -> Iterator[str]:
+    """A server whose pipeline answers everything with the same bytes, and that knows nothing else."""
+
+    def babble(asked: Iterator[bytes], _: object) -> Iterator[bytes]:
+        for _ in asked:
+            yield said
+
+    calls = {
+        "Version": grpc.unary_unary_rpc_method_handler(lambda _, __: b""),
+        "Pipeline": grpc.stream_stream_rpc_method_handler(babble),
+    }
+    with ThreadPoolExecutor(8) as threads:
+        server = grpc.server(threads)
+        service = grpc.method_handlers_generic_handler("statehouse.v1.StatehouseService", calls)
+        server.add_generic_rpc_handlers((service,))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        yield f"127.0.0.1:{port}"
+        server.stop(None).wait()
+
+
+def _reply(**reply: Any) -> bytes:
+    batch = pb.ReplyBatch()
+    batch.items.add(**reply)
+    return batch.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"\xff\xff", id="no message"),
+        pytest.param(_reply(id=1), id="no reply"),
+        pytest.param(_reply(id=1, list_agents=pb.ListAgentsResponse()), id="another reply"),
+        pytest.param(_reply(id=1, error=pb.StatehouseError(code=99)), id="an unknown error"),  # type: ignore[arg-type]  # not a number of ours
+        pytest.param(_reply(id=1, too_large=pb.TooLarge()), id="too large"),
+        pytest.param(_reply(id=2**60, get_state=pb.GetStateResponse()), id="nobody's"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_answers_that_make_no_sense_end_calls_and_not_the_connection(said: bytes) -> None:
+    with babbling(said) as target:
+        remote = RemoteEngine(target, timeout=0.5)
+        with within(0.5), pytest.raises(StatehouseError):
+            remote.execute(Get(name()))
+        # Whatever became of the first call, the next one is asked, and ends.
+        with within(0.5), pytest.raises(StatehouseError):
+            remote.execute(Get(name()))
+        with within(1):
+            remote.close()

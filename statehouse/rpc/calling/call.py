@@ -133,6 +133,17 @@ class Call(Future[Any]):
         if isinstance(self.request, Commit) and not self.sendings:
             self._turn.release()
 
+    def answer(self, message: Message) -> None:
+        """Answers by the message of a reply."""
+        try:
+            reply = self.method.decode_reply(self.request, message)
+        except StatehouseError as error:
+            self.fail(self.lost(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller must not wait for ever
+            self.fail(self.senseless(repr(error)))
+        else:
+            self.complete(reply)
+
     def complete(self, reply: object) -> None:
         """Answers."""
         with suppress(InvalidStateError):
@@ -181,6 +192,10 @@ class Call(Future[Any]):
         if type(error) is StatehouseError:
             return self.lost(error)
         return self.refused(error)
+
+    def senseless(self, why: str) -> StatehouseError:
+        """What is said of an answer that is none."""
+        return self.unclear(StatehouseError(f"the answer to {self.method.call} makes no sense: {why}"))
 
     @property
     def may_go_again(self) -> bool:
