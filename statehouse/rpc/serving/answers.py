@@ -34,8 +34,9 @@ E = TypeVar("E", bound=BaseException)
 INLINE_BYTES_MAX: Final = 64 * KIB
 """What is larger is turned into messages, or out of them, in a thread: ten milliseconds, as Struct."""
 
-PAGES_MAX: Final = 16
-"""How many pages are read, held and turned into messages at once, over all clients."""
+PAGES_MAX: Final = 3
+"""How many pages are read, held and made into messages at once, over all clients. More would not be read any
+faster, as they take turns at the interpreter; and everybody else's turn would come later."""
 
 _CODING_THREADS: Final = 2
 _FAULTS: Final = (grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS)

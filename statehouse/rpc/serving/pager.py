@@ -22,17 +22,25 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
+from google.protobuf.message import Message
+
 from statehouse.errors import DeadlineExceededError
 from statehouse.protocol.requests import Replay, Request
 from statehouse.rpc.serving.answers import Answers, settled
+from statehouse.rpc.serving.weights import weight
+from statehouse.rpc.sizes import ITEM_BYTES_MAX
 
 _AT_ONCE: Final = 4
 
 
+Encode = Callable[[Any], Message]
+
+
 class _Asked(NamedTuple):
     request: Request[Any]
+    encode: Encode
     deadline: float
-    future: Future[Any]
+    future: Future[Message | None]
 
 
 class Pager:
@@ -50,19 +58,20 @@ class Pager:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 
-    def submit(self, request: Request[Any], deadline: float) -> Future[Any]:
-        """Begins a request, or queues it; as `Engine.submit`.
+    def submit(self, request: Request[Any], encode: Encode, deadline: float) -> Future[Message | None]:
+        """Begins a request, or queues it; gives the message of its reply, or None for one that is too large.
 
         Args:
             request: What to answer; no commit.
+            encode: Makes a message of the reply.
             deadline: When nobody waits for it any more, by the monotonic clock.
         """
-        future: Future[Any] = Future()
+        asked = _Asked(request, encode, deadline, Future())
         if isinstance(request, Replay) and request.wait_s:
-            self._wait(request, deadline, future)
+            self._wait(asked, request)
         else:
-            self._queue(_Asked(request, deadline, future))
-        return future
+            self._queue(asked)
+        return asked.future
 
     def go_on(self) -> None:
         """To be called when there may be room again."""
@@ -79,17 +88,15 @@ class Pager:
         self._waiting.append(asked)
         self.go_on()
 
-    def _wait(self, request: Replay, deadline: float, future: Future[Any]) -> None:
+    def _wait(self, asked: _Asked, request: Replay) -> None:
         waiting = self._answers.engine.submit(replace(request, limit=1, payloads=False))
-        _cancelled_with(future, waiting)
+        _cancel_with(asked.future, waiting)
 
         def came() -> None:
-            if future.done() or waiting.cancelled():
-                return
-            if waiting.exception() is not None or not waiting.result().events:
-                _complete(future, waiting)
+            if waiting.cancelled() or waiting.exception() is not None or not waiting.result().events:
+                _settle(asked, waiting)
             else:
-                self._queue(_Asked(replace(request, wait_s=0.0), deadline, future))
+                self._queue(asked._replace(request=replace(request, wait_s=0.0)))
 
         def wake(_: object) -> None:
             # The loop may have been closed in the meantime.
@@ -109,8 +116,9 @@ class Pager:
 
     async def _read(self) -> None:
         while self._waiting and self._has_room():
-            request, deadline, future = self._waiting.popleft()
-            if time.monotonic() >= deadline and future.set_running_or_notify_cancel():
+            asked = self._waiting.popleft()
+            future = asked.future
+            if time.monotonic() >= asked.deadline and future.set_running_or_notify_cancel():
                 future.set_exception(
                     DeadlineExceededError("its time was over before its turn came; nothing was read")
                 )
@@ -119,26 +127,31 @@ class Pager:
             async with self._answers.pages:
                 if future.cancelled():
                     continue
-                reading = self._answers.engine.submit(request)
-                _cancelled_with(future, reading)
+                reading = self._answers.engine.submit(asked.request)
+                _cancel_with(future, reading)
                 await settled(reading)
-                _complete(future, reading)
-                # Until it has become a reply, it is held.
-                await asyncio.sleep(0)
+                size = 0 if reading.cancelled() or reading.exception() else weight(reading.result())
+                await self._answers.code(size, _settle, asked, reading)
 
 
-def _cancelled_with(future: Future[Any], source: Future[Any]) -> None:
+def _cancel_with(future: Future[Any], source: Future[Any]) -> None:
     future.add_done_callback(lambda done: source.cancel() if done.cancelled() else None)
 
 
-def _complete(future: Future[Any], source: Future[Any]) -> None:
+def _settle(asked: _Asked, source: Future[Any]) -> None:
+    future = asked.future
     if source.cancelled():
         future.cancel()
-        return
     if not future.set_running_or_notify_cancel():
         return
-    error = source.exception()
-    if error is not None:
+    try:
+        future.set_result(_fitting(asked.encode, source.result()))
+    except Exception as error:  # noqa: BLE001 - whoever waits is told
         future.set_exception(error)
-    else:
-        future.set_result(source.result())
+
+
+def _fitting(encode: Encode, reply: object) -> Message | None:
+    if weight(reply) > ITEM_BYTES_MAX:
+        return None
+    answer = encode(reply)
+    return answer if answer.ByteSize() <= ITEM_BYTES_MAX else None

@@ -55,6 +55,9 @@ _TURN_BYTES: Final = 16 * KIB
 _TURN_ITEM_BYTES: Final = 256
 """So many bytes of items, and each as if it had some more, are begun before others have their turn."""
 
+_TURN_ANSWERS: Final = 64
+"""So many answers are made before others have their turn."""
+
 _SMALL_BYTES_MAX: Final = 4 * KIB
 """Replies that always fit: every item may have one."""
 
@@ -275,7 +278,7 @@ class _Stream:
             if isinstance(request, Commit):
                 self._run(running, self._engine.submit(request))
             else:
-                self._run(running, self._pager.submit(request, _deadline(item, came_at)))
+                self._run(running, self._page(running, _deadline(item, came_at)))
         except Exception as error:  # noqa: BLE001 - one request's defect must not end the others
             self._refuse(ident, method, size, error)
         return None
@@ -290,7 +293,7 @@ class _Stream:
             if isinstance(request, Commit):
                 self._run(running, await self._coding.in_thread(self._engine.submit, request))
             else:
-                self._run(running, self._pager.submit(request, _deadline(item, came_at)))
+                self._run(running, self._page(running, _deadline(item, came_at)))
         except Exception as error:  # noqa: BLE001 - see `_begin`
             self._refuse(item.id, method, size, error)
         except BaseException:
@@ -321,6 +324,10 @@ class _Stream:
         self._running_bytes += running.size_bytes
         future.add_done_callback(partial(self._done, running))
 
+    def _page(self, running: _Running, deadline: float) -> Future[Message | None]:
+        encode = partial(running.method.encode_reply, running.message, running.request)
+        return self._pager.submit(running.request, encode, deadline)
+
     def _refuse(self, ident: int, method: Method, size: int, error: Exception) -> None:
         self._admission.leave(size)
         self._fail(ident, error if isinstance(error, StatehouseError) else _defect(method))
@@ -339,13 +346,15 @@ class _Stream:
 
     def _collect(self) -> None:
         finished = self._finished
-        while finished:
+        for _ in range(min(len(finished), _TURN_ANSWERS)):
             running = finished.popleft()
             self._running.pop(running.ident, None)
             self._running_bytes -= running.size_bytes
             self._admission.leave(running.size_bytes)
             if not self._over:
                 self._answer(running)
+            # It knows its item, and would keep it, and the reply, for the garbage collector.
+            running.future = None
         self._outbox.flush()
         self._room.set()
         if self._running:
@@ -381,7 +390,10 @@ class _Stream:
             self._fail(running.ident, without_traceback(error))
             return
         try:
-            self._reply(running.ident, method, running.message, running.request, future.result())
+            if isinstance(running.request, Commit):
+                self._reply(running.ident, method, running.message, running.request, future.result())
+            else:
+                self._say(running.ident, method, future.result())
         except Exception:  # noqa: BLE001 - see `_begin`
             self._fail(running.ident, _defect(method))
 
@@ -389,13 +401,14 @@ class _Stream:
         self, ident: int, method: Method, message: Message, request: Request[Any], reply: object
     ) -> None:
         # Before it is made into a message: as Struct a large one would stop the loop for a second.
-        size = weight(reply)
-        if size <= _SMALL_BYTES_MAX or (
-            size <= ITEM_BYTES_MAX and self._outbox.size_bytes + size <= self._share()
-        ):
-            answer = method.encode_reply(message, request, reply)
+        too_large = weight(reply) > ITEM_BYTES_MAX
+        self._say(ident, method, None if too_large else method.encode_reply(message, request, reply))
+
+    def _say(self, ident: int, method: Method, answer: Message | None) -> None:
+        if answer is not None:
             size = answer.ByteSize()
-            if size <= ITEM_BYTES_MAX:
+            held = self._outbox.size_bytes
+            if size <= _SMALL_BYTES_MAX or (size <= ITEM_BYTES_MAX and held + size <= self._share()):
                 self._outbox.add(size, id=ident, **{method.field: answer})
                 return
         self._outbox.add(0, id=ident, too_large=pb.TooLarge())

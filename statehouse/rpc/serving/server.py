@@ -19,7 +19,6 @@ from typing import Any, Final
 
 import grpc
 import grpc.aio
-from grpc_health.v1.health import SERVICE_NAME as HEALTH
 
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.limits import DEFAULT_LIMITS, MIB, Limits
@@ -202,9 +201,9 @@ class _Running:
         server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler(name, dict(each)) for name, each in services.items()]
         )
-        for name, call in ((SERVICE, "Health"), (HEALTH, "Check")):
-            # gRPC keeps a queue of its own for each method that is registered.
-            server.add_registered_method_handlers(name, {call: services[name][call]})
+        for name, handlers in services.items():
+            # gRPC keeps a queue of its own for each method that is registered: no kind waits behind another.
+            server.add_registered_method_handlers(name, dict(handlers))
 
     def _handlers(self) -> Mapping[str, grpc.RpcMethodHandler[Any, Any]]:
         # No serializers: bytes that are no message are for us to refuse, and not gRPC's to fail over.
