@@ -35,7 +35,7 @@ def third_party(folder: Path) -> set[str]:
 def distribution(module: str) -> str:
     """Gives the distribution that a module is in."""
     known = (name for name in DISTRIBUTIONS if module == name or module.startswith(f"{name}."))
-    return next((DISTRIBUTIONS[name] for name in known), module.split(".")[0])
+    return next((DISTRIBUTIONS[name] for name in known), module.split(".", maxsplit=1)[0])
 
 
 def names(requirements: list[str]) -> set[str]:
