@@ -169,7 +169,7 @@ def test_what_nobody_read_was_not_sent() -> None:
     assert call.cancel()
 
 
-def test_a_call_is_sent_three_times_at_most_and_a_wait_as_often_as_need_be() -> None:
+def test_a_call_is_sent_so_often_at_most_and_a_wait_as_often_as_need_be() -> None:
     assert not begun(COMMIT, times=SENDINGS_MAX).may_go_again
     assert not begun(Get(name()), times=SENDINGS_MAX).may_go_again
     assert begun(COMMIT, times=SENDINGS_MAX - 1).may_go_again
