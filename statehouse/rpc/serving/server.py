@@ -12,6 +12,7 @@ What keeps it up under load, from the outside in:
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from statehouse.rpc.serving.staged import StagedTransactions
 from statehouse.rpc.serving.standard import SERVICE, Standard
 from statehouse.rpc.serving.streams import Streams
 from statehouse.rpc.serving.transactions import Transactions
+from statehouse.rpc.serving.wakeups import prompt
 from statehouse.rpc.sizes import (
     KEEPALIVE_S,
     KEEPALIVE_TIMEOUT_S,
@@ -154,7 +156,8 @@ class Server:
             InvalidArgumentError: An address makes no sense, is in use or is not ours; nothing is bound.
         """
         assert self._running is None, "a server starts once"
-        running = _Running(self._engine, self._options, self._monotonic)
+        with prompt(asyncio.get_running_loop()):
+            running = _Running(self._engine, self._options, self._monotonic)
         bound = await running.start(listen)
         self._running = running
         return bound
