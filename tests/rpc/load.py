@@ -8,6 +8,7 @@ Each stream sends commits and reads without waiting for any answer, as fast as t
 from __future__ import annotations
 
 import json
+
 import subprocess
 import sys
 import threading
@@ -117,6 +118,7 @@ def outcomes(clients: list[Client]) -> Counter[str]:
 
 def main(target: str, streams: str, seconds: str) -> None:
     """Sends, and prints what came of it."""
+
     until = time.monotonic() + float(seconds)
     floods = [Flood(target, until) for _ in range(int(streams))]
     total: Counter[str] = Counter()

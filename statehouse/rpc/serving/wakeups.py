@@ -1,9 +1,9 @@
 """gRPC's events come when they are there, and not one in a pass of the event loop.
 
 grpc.aio has a thread that writes a byte to a socket for each event, and a reader in the loop that takes one
-byte and then all the events that there are. Under load events come faster than passes. Then bytes gather, until
-the socket takes no more (some 280 of them, on Linux) and the thread waits: from there on, each pass brings one
-event. A call needs several, with hundreds of others before them; Health took a second.
+byte and then all the events that there are. Under load events come faster than passes. Then bytes gather,
+until the socket takes no more (some 280 of them, on Linux) and the thread waits: from there on, each pass
+brings one event. A call needs several, with hundreds of others before them; Health took a second.
 """
 
 from __future__ import annotations
