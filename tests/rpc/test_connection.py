@@ -278,6 +278,7 @@ def test_a_far_daemon_is_reached(connect: Connect, engine: Engine) -> None:
         remote = connect(proxy.url, connect_timeout=WAIT_S)
         with within(3):
             assert remote.execute(Health()) == "ok"
+        assert proxy.taken == 1
 
 
 # Too much.

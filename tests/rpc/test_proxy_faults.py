@@ -105,8 +105,13 @@ def test_a_commit_whose_replies_are_always_lost_is_an_unknown_outcome(
     assert engine.execute(Status()).commit_ts == 1
 
 
-@pytest.mark.parametrize("after_bytes", [0, 1, 9, 30, 60])
-@pytest.mark.parametrize("kind", ["cut request", "cut reply"])
+@pytest.mark.parametrize(
+    "kind, after_bytes",
+    [
+        *(("cut request", size) for size in (0, 1, 9, 30, 100, 200, 300)),
+        *(("cut reply", size) for size in (0, 1, 9, 30, 60)),
+    ],
+)
 def test_a_message_that_is_cut_is_sent_again(
     engine: LocalEngine, proxy: Proxy, remote: RemoteEngine, kind: str, after_bytes: int
 ) -> None:
