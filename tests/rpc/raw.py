@@ -24,6 +24,8 @@ _LARGE: Final = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_metadata_size", 1 << 20),
     ("grpc.absolute_max_metadata_size", 1 << 20),
+    # One call is one call.
+    ("grpc.enable_retries", 0),
     # A daemon may hang up on what it is sent.
     ("grpc.initial_reconnect_backoff_ms", 20),
     ("grpc.min_reconnect_backoff_ms", 20),

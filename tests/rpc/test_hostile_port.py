@@ -164,6 +164,7 @@ def test_metadata_that_is_too_large_is_refused(world: World, metadata: list[tupl
     assert is_well(world.client)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [method.name for method in SERVICE.methods])
 def test_metadata_that_is_too_large_is_refused_by_every_call(world: World, name: str) -> None:
     metadata = METADATA["one entry larger than all may be"]

@@ -55,10 +55,15 @@ class Replays:
         return {"Replay": self._replay, "ReplayBatches": self._batches}
 
     async def _replay(self, data: bytes, context: Any) -> None:
-        await self._streams.serve("Replay", context, lambda: self._events(data, context))
+        serving = self._streams.serve("Replay", context, partial(self._events, data, context))
+        # See `guarded`.
+        del data
+        await serving
 
     async def _batches(self, data: bytes, context: Any) -> None:
-        await self._streams.serve("ReplayBatches", context, lambda: self._pages(data, context))
+        serving = self._streams.serve("ReplayBatches", context, partial(self._pages, data, context))
+        del data
+        await serving
 
     async def _events(self, data: bytes, context: Any) -> None:
         """One event a message, each with the operations of the agent that was asked for."""
