@@ -143,7 +143,7 @@ def waits(target: str) -> None:
 
 
 def staged(target: str) -> None:
-    """Transactions that write and are never ended."""
+    """Transactions that write and are never ended, until the daemon takes no more."""
     value = struct(text="x" * MIB)
     begin = pb.BeginTransactionRequest(timeout_ms=500).SerializeToString()
     with raw(target, ALONE) as client:
@@ -171,7 +171,8 @@ def test_after_an_attack_the_daemon_answers_and_has_its_memory_back(
     tmp_path: Path, attack: Callable[[str], None]
 ) -> None:
     with ExitStack() as stack:
-        server = stack.enter_context(daemon(tmp_path / "log", "--memory", "--log", "warning"))
+        flags = ("--memory", "--log", "warning", "--staged-bytes-max", str(64 * MIB))
+        server = stack.enter_context(daemon(tmp_path / "log", *flags))
         client = stack.enter_context(raw(server.target))
         idle = resident_bytes(server.process.pid)
         taken = []
