@@ -52,8 +52,12 @@ class Restarted:
     def sockets(self) -> int:
         """How many sockets it has; of Linux."""
         assert self._process is not None
-        files = Path(f"/proc/{self._process.pid}/fd").iterdir()
-        return sum(str(each.readlink()).startswith("socket:") for each in files)
+        files = Path(f"/proc/{self._process.pid}/fd")
+        while True:
+            try:
+                return sum(str(each.readlink()).startswith("socket:") for each in files.iterdir())
+            except FileNotFoundError:
+                continue  # one was closed while they were counted
 
     def close(self) -> None:
         """Kills it, if it is there."""
