@@ -8,7 +8,6 @@ Each stream sends commits and reads without waiting for any answer, as fast as t
 from __future__ import annotations
 
 import json
-
 import subprocess
 import sys
 import threading
