@@ -4,6 +4,11 @@ grpc.aio has a thread that writes a byte to a socket for each event, and a reade
 byte and then all the events that there are. Under load events come faster than passes. Then bytes gather,
 until the socket takes no more (some 280 of them, on Linux) and the thread waits: from there on, each pass
 brings one event. A call needs several, with hundreds of others before them; Health took a second.
+
+Loops of one process share that socket. Nobody is told twice of an event, so who takes a byte must look for
+events then: gRPC's reader does both, and here it does them once for each byte that waits. Were bytes taken
+without a look, two loops could take all there are and each leave the looking to the other; the event that
+tells a server of a call would lie there for good, and it would answer no more.
 """
 
 from __future__ import annotations
@@ -37,10 +42,7 @@ def prompt(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
 
 
 def _drained(source: socket.socket, callback: Callable[..., object], *args: Any) -> None:
-    # Another loop of this process reads the same socket, and may have taken everything and handled it.
+    # Another loop may take some at any moment; the oldest gRPC that we admit lets the socket's error through.
     with suppress(BlockingIOError):
-        waiting = len(source.recv(_BYTES_MAX, socket.MSG_PEEK))
-        if waiting > 1:
-            # All but the one that gRPC takes itself. The event is there before its byte is.
-            source.recv(waiting - 1)
-        callback(*args)
+        for _ in source.recv(_BYTES_MAX, socket.MSG_PEEK):
+            callback(*args)
