@@ -13,13 +13,14 @@ PY := .venv/bin/python
 ARGS ?=
 REPORTS := build/reports
 # What mypy reads; a room that is not there yet is not checked.
-TYPED := $(wildcard statehouse tests examples benchmarks tools)
+TYPED := $(wildcard statehouse integrations/*/statehouse_* tests examples benchmarks tools)
+PROJECTS := pyproject.toml $(wildcard integrations/*/pyproject.toml)
 
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/.installed: requirements/dev.lock pyproject.toml tools/venv.sh
+.venv/.installed: requirements/dev.lock $(PROJECTS) tools/venv.sh
 	@tools/venv.sh .venv requirements/dev.lock editable
 
 .venv-dist/.installed: requirements/dist.lock tools/venv.sh
@@ -28,7 +29,7 @@ help: ## This list
 .venv-generate/.installed: requirements/generate.lock tools/venv.sh
 	@tools/venv.sh .venv-generate requirements/generate.lock
 
-.venv-oldest/.installed: requirements/oldest.lock pyproject.toml tools/venv.sh
+.venv-oldest/.installed: requirements/oldest.lock $(PROJECTS) tools/venv.sh
 	@tools/venv.sh .venv-oldest requirements/oldest.lock editable
 
 .venv-lock/.installed: requirements/lock.lock tools/venv.sh

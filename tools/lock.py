@@ -1,8 +1,9 @@
-"""Locks requirements: ``requirements/*.lock`` from pyproject.toml and ``requirements/*.in``.
+"""Locks requirements: ``requirements/*.lock`` from every pyproject.toml and ``requirements/*.in``.
 
 A lock holds exact versions with hashes for every supported Python and system, and no host name, index or
 path of a machine, so that it is the same wherever it was made. Its first line carries a fingerprint of
-what it was made from; ``--check`` compares that, without a network.
+what it was made from; ``--check`` compares that, without a network. What this repository builds itself is
+in no lock, though our distributions require each other: it is installed from here.
 
     python tools/lock.py --uv PATH [--upgrade]    compile every lock, keeping pins that still fit
     python tools/lock.py --check                  exit 1 if a lock is not in step with its inputs
@@ -24,6 +25,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 MARK: Final = "# inputs: sha256:"
+# Names of our distributions: the index may have others of the same names.
+OURS: Final = ROOT / "requirements" / "ours.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,12 @@ class Lock:
 
     Attributes:
         name: The stem of the files under ``requirements/``.
-        project: Whether the dependencies of statehouse are part of it.
-        extras: The extras of statehouse that are part of it.
+        projects: The folders of our distributions whose dependencies are part of it.
+        extras: The extras of these that are part of it.
     """
 
     name: str
-    project: bool = False
+    projects: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
 
     @property
@@ -49,13 +52,17 @@ class Lock:
     def inputs(self) -> list[str]:
         """What uv compiles, relative to the repository."""
         own = f"requirements/{self.name}.in"
-        return (["pyproject.toml"] if self.project else []) + ([own] if (ROOT / own).exists() else [])
+        projects = [(Path(folder) / "pyproject.toml").as_posix() for folder in self.projects]
+        return projects + ([own] if (ROOT / own).exists() else [])
 
 
+STATEHOUSE: Final = "."
+LANGGRAPH: Final = "integrations/langgraph"
 LOCKS: Final = (
-    Lock("runtime", project=True),
-    Lock("dev", project=True, extras=("testing",)),
-    Lock("oldest", project=True, extras=("testing",)),
+    Lock("runtime", projects=(STATEHOUSE,)),
+    Lock("langgraph", projects=(STATEHOUSE, LANGGRAPH), extras=("search",)),
+    Lock("dev", projects=(STATEHOUSE, LANGGRAPH), extras=("testing", "search")),
+    Lock("oldest", projects=(STATEHOUSE, LANGGRAPH), extras=("testing", "search")),
     Lock("generate"),
     Lock("dist"),
     Lock("lock"),
@@ -65,11 +72,11 @@ LOCKS: Final = (
 def fingerprint(lock: Lock) -> str:
     """Gives the digest of everything that decides a lock's contents, comments and order aside."""
     asked: list[str] = []
-    if lock.project:
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for folder in lock.projects:
+        project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
         asked += [f"python{project['requires-python']}", *project["dependencies"]]
         for extra in lock.extras:
-            asked += project["optional-dependencies"][extra]
+            asked += project.get("optional-dependencies", {}).get(extra, [])
     for name in lock.inputs:
         if name.endswith(".in"):
             lines = (ROOT / name).read_text().splitlines()
@@ -89,6 +96,7 @@ def compile_lock(lock: Lock, uv: Path, *, upgrade: bool) -> None:
     command += ["--generate-hashes", "--no-header", "--no-emit-index-url", "--no-emit-find-links"]
     command += ["--upgrade"] if upgrade else []
     command += [f"--extra={extra}" for extra in lock.extras]
+    command += ["--excludes", str(OURS.relative_to(ROOT))]
     command += ["--output-file", str(lock.path.relative_to(ROOT)), *lock.inputs]
     # A lock must not depend on the index that somebody's shell happens to name.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}

@@ -52,5 +52,8 @@ echo "Installing $lock into $directory"
 pip install -qq --require-hashes -r "$lock"
 if [ -n "$editable" ]; then
     pip install -qq --no-deps --no-build-isolation --editable .
+    for integration in integrations/*/; do
+        pip install -qq --no-deps --no-build-isolation --editable "$integration"
+    done
 fi
 touch "$directory/.installed"

@@ -17,7 +17,7 @@ dependencies = [{}]
 testing = []
 """
 PIN = "click==8.1 \\\n    --hash=sha256:00\n"
-RUNTIME = Lock("runtime", project=True)
+RUNTIME = Lock("runtime", projects=(".",))
 
 
 @pytest.fixture
