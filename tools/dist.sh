@@ -1,34 +1,50 @@
 #!/bin/sh
-# Builds sdist and wheel, and shows that they are what a stranger needs: the wheel is built from the sdist, its
-# metadata is checked, it holds statehouse/ and nothing else, and it works in an environment of its own.
+# Builds sdists and wheels, and shows that they are what a stranger needs: each wheel is built from its sdist, its
+# metadata is checked, it holds its package and nothing else, and it works in an environment of its own.
 set -eu
 
-python=.venv-dist/bin/python
-clean=build/dist-venv
+python=$(pwd)/.venv-dist/bin/python
 
-rm -rf dist "$clean"
-$python -m build --no-isolation --outdir dist .
-$python -m twine check --strict dist/*
+# The lines of $2 are run from elsewhere, so that no source tree is what gets imported.
+in_environment() {
+    (cd "$1" && bin/python -I -c "$2")
+}
 
-$python - dist/*.whl <<'PY'
+# install ENVIRONMENT LOCK WHEEL...
+install() {
+    clean=$1
+    lock=$2
+    shift 2
+    PYTHON=$python tools/venv.sh "$clean" "$lock"
+    "$clean/bin/python" -m pip --disable-pip-version-check install -qq --no-deps "$@"
+    "$clean/bin/python" -m pip --disable-pip-version-check check
+}
+
+rm -rf dist build/dist-venv build/dist-venv-langgraph
+for project in . integrations/*/; do
+    "$python" -m build --no-isolation --outdir dist "$project"
+done
+"$python" -m twine check --strict dist/*
+
+"$python" - dist/*.whl <<'PY'
 import sys
+from pathlib import Path
 from zipfile import ZipFile
 
-names = ZipFile(sys.argv[1]).namelist()
-strays = [name for name in names if not name.startswith("statehouse/") and ".dist-info/" not in name]
-missing = {"statehouse/py.typed", "statehouse/_build.py"} - set(names)
-if strays or missing:
-    sys.exit(f"the wheel holds {strays} and lacks {sorted(missing)}")
-print(f"the wheel holds {len(names)} files, all of statehouse")
+for wheel in sys.argv[1:]:
+    package = Path(wheel).name.split("-")[0]
+    names = ZipFile(wheel).namelist()
+    strays = [name for name in names if not name.startswith(f"{package}/") and ".dist-info/" not in name]
+    missing = {f"{package}/py.typed", f"{package}/_version.py"} - set(names)
+    if package == "statehouse":
+        missing |= {"statehouse/_build.py"} - set(names)
+    if strays or missing:
+        sys.exit(f"the wheel of {package} holds {strays} and lacks {sorted(missing)}")
+    print(f"the wheel holds {len(names)} files, all of {package}")
 PY
 
-PYTHON=$python tools/venv.sh "$clean" requirements/runtime.lock
-"$clean/bin/python" -m pip --disable-pip-version-check install -qq --no-deps dist/*.whl
-
-# From elsewhere, so that the source tree is not what gets imported.
-clean=$(cd "$clean" && pwd)
-cd "$clean"
-bin/python -I - <<'PY'
+install build/dist-venv requirements/runtime.lock dist/statehouse-*.whl
+in_environment build/dist-venv '
 import pathlib
 
 import statehouse
@@ -40,6 +56,15 @@ with statehouse.Statehouse("memory:") as sh:
         tx.write("answer", 42)
     assert sh.agent("dist").get_state("answer").value == 42
 print(f"statehouse {statehouse.__version__} ({REVISION}) works from its wheel")
-PY
-bin/statehousectl --help >/dev/null
-bin/python -m pip --disable-pip-version-check check
+'
+build/dist-venv/bin/statehousectl --help >/dev/null
+
+install build/dist-venv-langgraph requirements/langgraph.lock dist/statehouse-*.whl dist/statehouse_langgraph-*.whl
+in_environment build/dist-venv-langgraph '
+import pathlib
+
+import statehouse_langgraph
+
+assert "dist-venv" in str(pathlib.Path(statehouse_langgraph.__file__)), statehouse_langgraph.__file__
+print(f"statehouse-langgraph {statehouse_langgraph.__version__} works from its wheel")
+'
