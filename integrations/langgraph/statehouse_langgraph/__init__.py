@@ -1,7 +1,54 @@
-"""LangGraph on Statehouse: its checkpointer, its store and its cache."""
+"""LangGraph on Statehouse: its checkpointer, its store and its cache.
+
+>>> from statehouse_langgraph import StatehouseSaver
+>>> with StatehouseSaver.from_conn_string("memory:") as saver:
+...     saver.get_tuple({"configurable": {"thread_id": "t-1"}}) is None
+True
+"""
 
 from __future__ import annotations
 
-from statehouse_langgraph._version import __version__
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["__version__"]
+from statehouse_langgraph._version import __version__
+from statehouse_langgraph.errors import (
+    ConcurrentWriteError,
+    ContentError,
+    LeaseHeldError,
+    LeaseLostError,
+    ThreadChangedError,
+)
+
+if TYPE_CHECKING:
+    from statehouse_langgraph.saver.saver import StatehouseSaver
+    from statehouse_langgraph.serde import AllowlistSerializer
+
+__all__ = [
+    "AllowlistSerializer",
+    "ConcurrentWriteError",
+    "ContentError",
+    "LeaseHeldError",
+    "LeaseLostError",
+    "StatehouseSaver",
+    "ThreadChangedError",
+    "__version__",
+]
+
+# Who uses one of them does not load what the others need.
+_PLACES = {
+    "AllowlistSerializer": "statehouse_langgraph.serde",
+    "StatehouseSaver": "statehouse_langgraph.saver.saver",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        from importlib import import_module  # noqa: PLC0415 - only for who asks
+
+        globals()[name] = found = getattr(import_module(_PLACES[name]), name)
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

@@ -1,0 +1,1 @@
+"""The checkpointer: `StatehouseSaver`, and the flows it is made of."""
