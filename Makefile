@@ -32,6 +32,9 @@ help: ## This list
 .venv-oldest/.installed: requirements/oldest.lock $(PROJECTS) tools/venv.sh
 	@tools/venv.sh .venv-oldest requirements/oldest.lock editable
 
+.venv-upstream/.installed: requirements/upstream.lock $(PROJECTS) tools/venv.sh
+	@tools/venv.sh .venv-upstream requirements/upstream.lock editable
+
 .venv-lock/.installed: requirements/lock.lock tools/venv.sh
 	@tools/venv.sh .venv-lock requirements/lock.lock
 
@@ -48,7 +51,7 @@ test: .venv/.installed ## The fast tests
 	$(PY) -m pytest -m "not slow" --junit-xml=$(REPORTS)/fast.xml $(ARGS)
 
 .PHONY: test-slow
-test-slow: .venv/.installed ## The tests that take seconds each: crashes, kills, long histories
+test-slow: .venv/.installed .venv-upstream/.installed ## The tests that take seconds each: crashes, kills, long histories
 	@mkdir -p $(REPORTS)
 	$(PY) -m pytest -m slow --junit-xml=$(REPORTS)/slow.xml $(ARGS)
 
@@ -110,6 +113,6 @@ lock: .venv-lock/.installed ## Lock requirements again (UPGRADE=1: the newest ve
 
 .PHONY: clean
 clean: ## Remove environments, builds and caches
-	rm -rf .venv .venv-dist .venv-generate .venv-lock .venv-oldest build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
+	rm -rf .venv .venv-dist .venv-generate .venv-lock .venv-oldest .venv-upstream build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
 	rm -f .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -37,11 +37,13 @@ class Lock:
         name: The stem of the files under ``requirements/``.
         projects: The folders of our distributions whose dependencies are part of it.
         extras: The extras of these that are part of it.
+        like: Another lock, whose versions hold for what both have.
     """
 
     name: str
     projects: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    like: str | None = None
 
     @property
     def path(self) -> Path:
@@ -63,6 +65,8 @@ LOCKS: Final = (
     Lock("langgraph", projects=(STATEHOUSE, LANGGRAPH), extras=("search",)),
     Lock("dev", projects=(STATEHOUSE, LANGGRAPH), extras=("testing", "search")),
     Lock("oldest", projects=(STATEHOUSE, LANGGRAPH), extras=("testing", "search")),
+    # LangGraph's own tests are those of the version that ours run with.
+    Lock("upstream", projects=(STATEHOUSE, LANGGRAPH), extras=("search",), like="dev"),
     Lock("generate"),
     Lock("dist"),
     Lock("lock"),
@@ -81,6 +85,11 @@ def fingerprint(lock: Lock) -> str:
         if name.endswith(".in"):
             lines = (ROOT / name).read_text().splitlines()
             asked += [line.partition("#")[0].strip() for line in lines]
+    if lock.like is not None:
+        pins = re.findall(
+            r"^[\w.-]+==\S+", (ROOT / f"requirements/{lock.like}.lock").read_text(), re.MULTILINE
+        )
+        asked += [f"like {pin}" for pin in pins]
     return hashlib.sha256(json.dumps(sorted(filter(None, asked))).encode()).hexdigest()
 
 
@@ -96,6 +105,7 @@ def compile_lock(lock: Lock, uv: Path, *, upgrade: bool) -> None:
     command += ["--generate-hashes", "--no-header", "--no-emit-index-url", "--no-emit-find-links"]
     command += ["--upgrade"] if upgrade else []
     command += [f"--extra={extra}" for extra in lock.extras]
+    command += [f"--constraints=requirements/{lock.like}.lock"] if lock.like is not None else []
     command += ["--excludes", str(OURS.relative_to(ROOT))]
     command += ["--output-file", str(lock.path.relative_to(ROOT)), *lock.inputs]
     # A lock must not depend on the index that somebody's shell happens to name.

@@ -47,6 +47,14 @@ def test_a_comment_does_not_put_a_lock_out_of_step(root: Path) -> None:
     assert fingerprint(own) == before
 
 
+def test_a_lock_like_another_falls_out_of_step_when_a_version_of_the_other_changes(root: Path) -> None:
+    like = Lock("other", like="runtime")
+    before = fingerprint(like)
+    path = root / "requirements/runtime.lock"
+    path.write_text(path.read_text().replace("click==8.1", "click==8.2"))
+    assert fingerprint(like) != before
+
+
 @pytest.mark.parametrize("line", ["--pre x\n", "click @ file://x \\\n", "click==8.1\n"])
 def test_a_lock_that_names_an_index_a_file_or_no_hash_is_noticed(root: Path, line: str) -> None:
     path = root / "requirements/runtime.lock"
