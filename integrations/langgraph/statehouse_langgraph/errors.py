@@ -18,7 +18,7 @@ from statehouse import Retry, StatehouseError
 
 
 class ThreadChangedError(StatehouseError):
-    """A write was refused: the checkpoint it belongs to was deleted or pruned (``thread_id``, ``checkpoint_id``).
+    """A write was refused: what it belongs to was deleted or pruned (``thread_id``, ``checkpoint_id``).
 
     The run that made it went on after somebody deleted its thread, or pruned the branch it is on. Nothing
     was stored. Begin a new run.
@@ -59,7 +59,7 @@ class LeaseLostError(StatehouseError):
 
 
 class ContentError(StatehouseError):
-    """Stored bytes are not what their content type says, or of a kind that is never loaded (``content_type``)."""
+    """Stored bytes are not what their ``content_type`` says, or of a kind that is never loaded."""
 
     code: ClassVar[str] = "langgraph_content"
     content_type: str

@@ -114,7 +114,7 @@ class AllowlistSerializer(JsonPlusSerializer):
         """Gives a serializer that may also make these."""
         clone = cast("AllowlistSerializer", super().with_msgpack_allowlist(extra_allowlist))
         if clone is not self:
-            clone._admit(clone._allowed_msgpack_modules)
+            clone._admit(clone._allowed_msgpack_modules)  # noqa: SLF001 - of this very class
         return clone
 
     def _admit(self, allowed: object) -> None:

@@ -191,15 +191,16 @@ def _check_lease(backing: Backing, place: Place, mark: Mark) -> None:
     if mine is not None:
         if mine != mark.fence or not mark.holder:
             raise LeaseLostError(
-                f"the lease of thread {place.agent_id!r} ended, and another worker has had it since; nothing was "
-                "stored. Take the lease again, and begin from the thread's newest checkpoint",
+                f"the lease of thread {place.agent_id!r} ended, and another worker has had it since; nothing "
+                "was stored. Take the lease again, and begin from the thread's newest checkpoint",
                 thread_id=place.agent_id,
             )
         return
     left = mark.until - backing.clock()
     if mark.holder and left > 0:
         raise LeaseHeldError(
-            f"thread {place.agent_id!r} is leased by {mark.holder} for another {left:.1f} s; nothing was stored",
+            f"thread {place.agent_id!r} is leased by {mark.holder} for another {left:.1f} s; "
+            "nothing was stored",
             thread_id=place.agent_id,
             holder=mark.holder,
             expires_in=left,
@@ -219,8 +220,8 @@ def _check_reference(
         if makes:
             backing.known.refused(place.agent_id, makes)
         raise ThreadChangedError(
-            f"checkpoint {belongs_to.checkpoint_id} of thread {place.agent_id!r} was deleted or pruned while a run "
-            "went on from it; what the run wrote was not stored. Begin a new run",
+            f"checkpoint {belongs_to.checkpoint_id} of thread {place.agent_id!r} was deleted or pruned while a "
+            "run went on from it; what the run wrote was not stored. Begin a new run",
             thread_id=place.agent_id,
             checkpoint_id=belongs_to.checkpoint_id,
         )

@@ -11,7 +11,7 @@ key                                 value
 ``thread``                          a `Mark`
 =================================== ========================================================
 
-All threads together are indexed under an agent of their own, in the namespace with ``.index`` behind its name:
+All threads together are indexed under an agent of their own, in the namespace with ``.index`` behind:
 
 =================================== ========================================================
 ``active/MINUTE/THREAD``            the minute of its last write; newest first is a scan in reverse

@@ -1,4 +1,4 @@
-"""What a saver remembers between calls, so that writing a checkpoint reads nothing. Bounded, and never trusted.
+"""What a saver remembers between calls, so that writing reads nothing. Bounded, and never trusted.
 
 * K1. A mark is only used as a precondition: when it is out of date the commit is refused, and the mark read.
 * K2. A value is only remembered with the version that the store gave it: one that was read, or that was
@@ -96,7 +96,7 @@ class Known:
                 self._bytes -= len(self._bases.popitem(last=False)[1].data)
 
     def newest_at(self, agent_id: str, ns: str, checkpoint_id: str) -> int | None:
-        """The commit_ts at which this checkpoint was known to be one to go on from; None when it never was."""
+        """The commit_ts at which this checkpoint was one to go on from; None when it never was."""
         with self._lock:
             return self._heads.get((agent_id, ns, checkpoint_id))
 

@@ -1,4 +1,4 @@
-"""Listing checkpoints, newest first: pages of ids, and one checkpoint at a time. Nothing is held in between."""
+"""Listing checkpoints, newest first: pages of ids, then one checkpoint at a time; nothing is held."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading checkpoints: everything about one is read as of one commit_ts; decoding comes after, and reads nothing."""
+"""Reading checkpoints: all of one is read as of one commit_ts; decoding comes after, and reads nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`StatehouseSaver`: LangGraph's checkpointer on Statehouse; one class for blocking and asynchronous graphs."""
+"""`StatehouseSaver`: LangGraph's checkpointer on Statehouse, for blocking and asynchronous graphs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
-    BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
@@ -19,10 +18,11 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from statehouse import InvalidArgumentError, Statehouse, StatehouseAsync
-from statehouse.extend import Flow, run, run_async
 from statehouse_langgraph.opening import Opened
-from statehouse_langgraph.saver import history, listing, reading, removing, versions, writing
+from statehouse_langgraph.saver import history, listing, reading, versions, writing
+from statehouse_langgraph.saver.administration import ThreadAdministration
 from statehouse_langgraph.saver.backing import Backing
+from statehouse_langgraph.saver.expiry import Ttl
 from statehouse_langgraph.saver.known import Known
 from statehouse_langgraph.saver.records import Place, WritesRecord
 from statehouse_langgraph.serde import safe_serde
@@ -35,10 +35,10 @@ _OFF_LOOP_BYTES: Final = 64 * 1024
 """Decoding and encoding more than this in an event loop would hold up whatever else runs in it."""
 
 
-class StatehouseSaver(BaseCheckpointSaver[str]):
+class StatehouseSaver(ThreadAdministration):
     """Keeps the checkpoints of LangGraph threads in Statehouse.
 
-    Each `put` and each `put_writes` is one commit; each read is as of one commit. A value that grows, such as a
+    Each `put` and each `put_writes` is one commit; each read is as of one commit. A value that grows, like a
     list of messages, costs what is new in it. Safe to use from any number of threads and event loops at once,
     blocking and awaiting, embedded and through a daemon.
 
@@ -53,7 +53,7 @@ class StatehouseSaver(BaseCheckpointSaver[str]):
     Args:
         client: The store; a `Statehouse` or a `StatehouseAsync`, whichever the program has.
         namespace: The Statehouse namespace of the threads: each thread is an agent in it.
-        serde: How objects become bytes; None for `AllowlistSerializer`, which loads nothing that can run code.
+        serde: How objects become bytes; None for `AllowlistSerializer`, which loads no code.
         on_concurrent_write: What becomes of a checkpoint when another run has added one to the thread since
             this run read it. ``fork``: both branches stay, as LangGraph's own savers do it. ``error``: it is
             refused with `ConcurrentWriteError`, within the commit.
@@ -78,17 +78,15 @@ class StatehouseSaver(BaseCheckpointSaver[str]):
         expose_commit_ts: bool = False,
         remembered_bytes: int = REMEMBERED_BYTES,
     ) -> None:
-        super().__init__(serde=safe_serde(serde))
         if on_concurrent_write not in ("fork", "error"):
             raise InvalidArgumentError(
                 f"on_concurrent_write must be 'fork' or 'error': {on_concurrent_write!r:.80}"
             )
-        self.client = client
-        self.namespace = namespace
-        self._expose_commit_ts = expose_commit_ts
-        self._backing = Backing(
+        backing = Backing(
             client.connection, namespace, Known(remembered_bytes), on_concurrent_write == "error"
         )
+        super().__init__(client, backing, serde=safe_serde(serde), ttl=Ttl.of(ttl))
+        self._expose_commit_ts = expose_commit_ts
 
     @classmethod
     def from_conn_string(cls, conn_string: str, **options: Any) -> Opened[StatehouseSaver]:
@@ -136,7 +134,7 @@ class StatehouseSaver(BaseCheckpointSaver[str]):
         found = await self._arun(reading.get(self._backing, place, self.serde))
         if found is None:
             return None
-        return await off_loop(found.size_bytes, lambda: self._decoded(found, place))
+        return await off_loop(found.size_bytes, partial(self._decoded, found, place))
 
     def list(
         self,
@@ -319,33 +317,7 @@ class StatehouseSaver(BaseCheckpointSaver[str]):
         decoded = await off_loop(size, lambda: history.decode(found, channels, self.serde))
         return cast("Mapping[str, DeltaChannelHistory]", decoded)
 
-    def delete_thread(self, thread_id: str, *, erase: bool = False) -> None:
-        """Deletes a thread: its checkpoints, writes and index rows, in one commit. A late write is refused.
-
-        Args:
-            thread_id: The thread.
-            erase: Also remove every value from the history and the event log, for good.
-
-        Raises:
-            StatehouseError: As a commit does.
-        """
-        self._run(removing.delete(self._backing, _thread(thread_id), erase=erase))
-
-    async def adelete_thread(self, thread_id: str, *, erase: bool = False) -> None:
-        """Deletes a thread; see `delete_thread`.
-
-        Raises:
-            StatehouseError: As `delete_thread` does.
-        """
-        await self._arun(removing.delete(self._backing, _thread(thread_id), erase=erase))
-
     # How.
-
-    def _run(self, flow: Flow[T]) -> T:
-        return run(self.client, flow)
-
-    async def _arun(self, flow: Flow[T]) -> T:
-        return await run_async(self.client, flow)
 
     def _decoded(
         self, found: reading.Found, place: Place, metadata: Mapping[str, Any] | None = None
@@ -377,10 +349,6 @@ class StatehouseSaver(BaseCheckpointSaver[str]):
             self._backing.known.base((place.agent_id, place.ns or "", channel)) for channel in new_versions
         )
         return sum(len(base.data) for base in found if base is not None)
-
-
-def _thread(thread_id: object) -> Place:
-    return Place.of({"configurable": {"thread_id": thread_id}})
 
 
 async def off_loop(size_bytes: int, work: Callable[[], T]) -> T:

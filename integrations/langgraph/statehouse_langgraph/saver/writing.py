@@ -118,12 +118,56 @@ def new_writes(
 def put(
     backing: Backing, place: Place, new: NewCheckpoint, writes: Sequence[WritesRecord] = ()
 ) -> Flow[dict[str, Any]]:
-    """Stores a checkpoint, and the writes it was made of if there are any, in one commit; gives its config."""
-    keys = backing.keys(place.agent_id)
+    """Stores a checkpoint, and the writes it was made of, in one commit; gives its config."""
     parent = place.checkpoint_id
-    shares = fresh = True
+    belongs_to = None if parent is None else Reference(new.ns, parent)
+    attempt = _Put(backing, place, new, writes)
+    while True:
+        try:
+            commit_ts = yield from write(backing, place, attempt.plan, belongs_to=belongs_to, makes=new.id)
+        except (NotFoundError, ErasedError, CompactedError):
+            # The value that a new one shares bytes with is gone: send it whole.
+            if not attempt.shares:
+                raise
+            attempt.shares = False
+        except PreconditionFailedError as error:
+            # Somebody stored this very version before, or a task's writes came in between.
+            if error.which.key.key.startswith("value/"):
+                attempt.fresh = False
+        except ConflictError as error:
+            raise ConcurrentWriteError(
+                f"thread {place.agent_id!r} got another checkpoint from another run (commit_ts "
+                f"{error.commit_ts}) since this one read it; {new.id} was not stored. Read the thread again, and "
+                "run again",
+                thread_id=place.agent_id,
+                checkpoint_ns=new.ns,
+            ) from error
+        else:
+            _remember(backing, place, new, commit_ts, certain=attempt.fresh)
+            return place.config(new.ns, new.id)
 
-    def plan(mark: Mark, _version: int) -> Flow[Plan]:
+
+@dataclass(slots=True)
+class _Put:
+    """A checkpoint on its way.
+
+    Attributes:
+        shares: Values are written as what is new in them.
+        fresh: Nothing is thought to be stored at the new versions.
+    """
+
+    backing: Backing
+    place: Place
+    new: NewCheckpoint
+    writes: Sequence[WritesRecord]
+    shares: bool = True
+    fresh: bool = True
+
+    def plan(self, mark: Mark, _version: int) -> Flow[Plan]:
+        """What to commit under a mark."""
+        backing, place, new = self.backing, self.place, self.new
+        keys = backing.keys(place.agent_id)
+        parent = place.checkpoint_id
         record = CheckpointRecord(
             new.ns, new.id, parent, mark.generation, new.checkpoint, new.metadata, new.run_id
         )
@@ -131,13 +175,13 @@ def put(
         preconditions: list[Precondition] = []
         for each in new.values:
             name = keys.value(new.ns, each.channel, each.version)
-            operation = yield from _value(backing, place, new.ns, each, name, shares=shares)
+            operation = yield from _value(backing, place, new.ns, each, name, shares=self.shares)
             if operation is not None:
                 operations.append(operation)
-                if fresh and _is_random(each.version):
+                if self.fresh and _is_random(each.version):
                     preconditions.append(Precondition(name, version=0))
-        for record_of_task in writes:
-            more, condition = yield from _merged(keys, record_of_task)
+        for task in self.writes:
+            more, condition = yield from _merged(keys, task)
             operations.append(more)
             preconditions.append(condition)
         if new.run_id and not backing.known.has_run(place.agent_id, new.run_id, mark.generation):
@@ -145,33 +189,6 @@ def put(
             operations.append(Write(keys.run_index(new.run_id), encode(place.agent_id)))
         read_ts, ranges = yield from _newest(backing, keys, new.ns, parent)
         return Plan(operations, preconditions, read_ts, ranges)
-
-    belongs_to = None if parent is None else Reference(new.ns, parent)
-    while True:
-        try:
-            commit_ts = yield from write(backing, place, plan, belongs_to=belongs_to, makes=new.id)
-        except (NotFoundError, ErasedError, CompactedError):
-            # The value that a new one shares bytes with is gone: send it whole.
-            if not shares:
-                raise
-            shares = False
-        except PreconditionFailedError as error:
-            # Somebody stored this very version before, or a task's writes came in between.
-            if error.which.key.key.startswith("value/"):
-                if not fresh:
-                    raise
-                fresh = False
-        except ConflictError as error:
-            raise ConcurrentWriteError(
-                f"thread {place.agent_id!r} got another checkpoint from another run (commit_ts {error.commit_ts}) "
-                f"since this one read it; {new.id} was not stored. Read the thread again, and run again",
-                thread_id=place.agent_id,
-                checkpoint_ns=new.ns,
-            ) from error
-        else:
-            break
-    _remember(backing, place, new, commit_ts, certain=fresh)
-    return place.config(new.ns, new.id)
 
 
 def put_writes(backing: Backing, place: Place, record: WritesRecord) -> Flow[None]:
