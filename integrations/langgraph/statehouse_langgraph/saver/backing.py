@@ -220,8 +220,8 @@ def _check_reference(
         if makes:
             backing.known.refused(place.agent_id, makes)
         raise ThreadChangedError(
-            f"checkpoint {belongs_to.checkpoint_id} of thread {place.agent_id!r} was deleted or pruned while a "
-            "run went on from it; what the run wrote was not stored. Begin a new run",
+            f"checkpoint {belongs_to.checkpoint_id} of thread {place.agent_id!r} was deleted or pruned while "
+            "a run went on from it; what the run wrote was not stored. Begin a new run",
             thread_id=place.agent_id,
             checkpoint_id=belongs_to.checkpoint_id,
         )

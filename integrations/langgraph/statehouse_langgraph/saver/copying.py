@@ -2,7 +2,8 @@
 
 The copy has the ids of the original. Ropes never cross agents, so values are written again; those that grow
 share with the one before them here as they did there. The copy is written under a generation that
-nobody sees yet, and shows in one commit at the end; what a crash leaves of it is removed by whoever writes next (R1).
+nobody sees yet, and shows in one commit at the end; what a crash leaves of it is removed by whoever
+writes next (R1).
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ def copy(
         yield from _Copy(backing, target, rows, *begun).all_of(chosen)
     except PreconditionFailedError as error:
         raise ThreadChangedError(
-            f"thread {target.agent_id!r} was written to while {source.agent_id!r} was being copied to it; the "
-            "copy was given up. Copy to a thread that nobody uses yet",
+            f"thread {target.agent_id!r} was written to while {source.agent_id!r} was being copied to it; "
+            "the copy was given up. Copy to a thread that nobody uses yet",
             thread_id=target.agent_id,
             checkpoint_id="",
         ) from error

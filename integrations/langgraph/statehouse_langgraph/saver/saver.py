@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -175,10 +176,7 @@ class StatehouseSaver(ThreadAdministration):
         """
         pages = listing.Listing(self._backing, listing.Query.of(config, filter, before, limit), self.serde)
         while (found := await self._arun(pages.next())) is not None:
-            whole, place, metadata = found
-            yield await off_loop(
-                whole.size_bytes, lambda w=whole, p=place, m=metadata: self._decoded(w, p, m)
-            )
+            yield await off_loop(found[0].size_bytes, partial(self._decoded, *found))
 
     def put(
         self,

@@ -137,8 +137,8 @@ def put(
         except ConflictError as error:
             raise ConcurrentWriteError(
                 f"thread {place.agent_id!r} got another checkpoint from another run (commit_ts "
-                f"{error.commit_ts}) since this one read it; {new.id} was not stored. Read the thread again, and "
-                "run again",
+                f"{error.commit_ts}) since this one read it; {new.id} was not stored. Read the thread "
+                "again, and run again",
                 thread_id=place.agent_id,
                 checkpoint_ns=new.ns,
             ) from error
