@@ -439,7 +439,7 @@ def size_compressed(path: Path, compression: DBCompressionType) -> int:
 
 
 def test_zlib_does_not_compress_where_lz4_and_zstd_do(tmp_path: Path) -> None:
-    """Hence lz4, and zstd at the bottom."""
+    """Hence lz4 and zstd."""
     sizes = {
         name: size_compressed(tmp_path / name, getattr(DBCompressionType, name)())
         for name in ("none", "zlib", "lz4", "zstd")
