@@ -1,4 +1,4 @@
-"""The gRPC channel to a daemon: its options, and the words for a daemon that is not there."""
+"""The gRPC channel to a daemon: its options, and the words for what can become of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import grpc
 
-from statehouse.errors import ConnectionError, StatehouseError
+from statehouse.errors import ConnectionError, EngineError, StatehouseError
 from statehouse.protocol.limits import MIB
 from statehouse.rpc.sizes import KEEPALIVE_S, KEEPALIVE_TIMEOUT_S, MESSAGE_BYTES_MAX, SILENCE_S
 from statehouse.rpc.status import from_rpc_error
@@ -75,6 +75,21 @@ def not_there(target: str, connect_timeout: float, error: grpc.RpcError) -> Stat
             url=target,
         )
     return from_rpc_error(error)
+
+
+def closed_error(target: str) -> EngineError:
+    """Gives what is said when a connection is asked for something after its end."""
+    return EngineError(f"the connection to the daemon at {target} is closed")
+
+
+def let_go(error: grpc.RpcError) -> None:
+    """Has a call end when nobody needs it any more.
+
+    gRPC raises the call itself, and its traceback holds the frames that hold the call. Only the garbage
+    collector would break that circle, at last when the process ends. Then the call asks for a lock that a
+    thread of gRPC may have had at its own end a moment before, and the process would wait for it for ever.
+    """
+    error.__traceback__ = None
 
 
 def _listen(target: str) -> str:

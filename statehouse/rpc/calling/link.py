@@ -49,7 +49,8 @@ from statehouse.errors import (
 from statehouse.protocol.limits import DEFAULT_LIMITS
 from statehouse.protocol.requests import Replay
 from statehouse.rpc.calling.call import Call, lost_connection, milliseconds
-from statehouse.rpc.calling.channel import SERVICE, not_there, open_channel
+from statehouse.rpc.calling.channel import SERVICE, closed_error, let_go, open_channel
+from statehouse.rpc.calling.hello import Hello
 from statehouse.rpc.calling.stream import Bell, Stream
 from statehouse.rpc.methods import parse
 from statehouse.rpc.sizes import STREAM_ITEMS_MAX
@@ -89,7 +90,7 @@ class Link:
         self._abandoned: deque[Call] = deque()
         self._idents = itertools.count(1)
         self._stream: Stream | None = None
-        self._hello: Any = None
+        self._hello = Hello(target, connect_timeout=connect_timeout, closed=self._closed)
         self._channel: grpc.Channel | None = None
         self._running = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -200,11 +201,10 @@ class Link:
             wait(asked, timeout=seconds)
         self._closed.set()
         self._wake.ring()
-        stream, hello = self._stream, self._hello
+        stream = self._stream
         if stream is not None:
             stream.end()
-        if hello is not None:
-            hello.cancel()
+        self._hello.cancel()
         if thread is not None and thread is not threading.current_thread():
             thread.join(_CLOSE_S)
         if self._channel is not None:
@@ -220,7 +220,7 @@ class Link:
         return [*self._queue, *self._pending.values(), *self._alone]
 
     def _closed_error(self) -> EngineError:
-        return EngineError(f"the connection to the daemon at {self.target} is closed")
+        return closed_error(self.target)
 
     # The I/O thread.
 
@@ -251,35 +251,7 @@ class Link:
         """Waits for the daemon to be there; gives the error if it is not."""
         if self._channel is None:
             self._channel = open_channel(self.target, self._connect_timeout)
-        deadline = time.monotonic() + self._connect_timeout
-        pause = _PAUSE_S_FIRST
-        while True:
-            try:
-                self._ask_version(deadline)
-            except (grpc.FutureCancelledError, ValueError):
-                # gRPC's word for a channel that was closed is the latter.
-                return self._closed_error()
-            except grpc.RpcError as error:
-                # gRPC waits for a connection, and not for a second one when the first breaks at this moment.
-                broken = error.code() is grpc.StatusCode.UNAVAILABLE
-                if not broken or time.monotonic() + pause >= deadline or self._closed.wait(pause):
-                    return not_there(self.target, self._connect_timeout, error)
-                pause = min(_PAUSE_S_MAX, pause * 2)
-            else:
-                return None
-
-    def _ask_version(self, deadline: float) -> None:
-        assert self._channel is not None
-        hello = self._channel.unary_unary(f"{SERVICE}Version").future(
-            b"", timeout=max(0.001, deadline - time.monotonic()), wait_for_ready=True
-        )
-        self._hello = hello
-        try:
-            if self._closed.is_set():
-                hello.cancel()
-            hello.result()
-        finally:
-            self._hello = None
+        return self._hello.say(self._channel)
 
     def _fail_queued(self, error: StatehouseError) -> None:
         self._cancel_abandoned()
@@ -314,6 +286,7 @@ class Link:
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 self._do_without_pipeline(stream)
+            let_go(error)
             return f"{error.code().name}: {error.details()}"
         except Exception as error:  # noqa: BLE001 - L5: bytes that are no batch, a channel that was closed just now
             stream.end()
