@@ -1,4 +1,4 @@
-"""A PostgreSQL of Debian's on a directory of its own, with its defaults, to be measured and tested against."""
+"""A PostgreSQL of Debian's in a directory of its own, with its defaults, to measure and test against."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def programs() -> Path | None:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Starts a server that only this machine's sockets reach, and gives its connection string; stops it after.
+    """Starts a server that only this machine's sockets reach, gives its connection string, and stops it.
 
     Raises:
         RuntimeError: PostgreSQL is not installed, or does not start.
@@ -32,8 +32,9 @@ def postgres() -> Iterator[str]:
     bin_directory = programs()
     if bin_directory is None:
         raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
-    # Not below the repository: the server runs as another user, who may not be let through there.
-    home = Path(tempfile.mkdtemp(prefix="pg-", dir="/var/tmp"))  # noqa: S108 - on disk, unlike /tmp on many machines
+    # On disk, unlike /tmp on many machines; not below the repository: the server runs as another user, who
+    # may not be let through there.
+    home = Path(tempfile.mkdtemp(prefix="pg-", dir="/var/tmp"))
     try:
         as_user: list[str] = []
         if os.geteuid() == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.measure import Benchmark
-from benchmarks.rows import commits, reads, replays, sizes, specification, starts, wire
+from benchmarks.rows import commits, langgraph, reads, replays, sizes, specification, starts, wire
 
 ROWS: tuple[Benchmark, ...] = (
     reads.POINT_READ,
@@ -14,4 +14,5 @@ ROWS: tuple[Benchmark, ...] = (
     *starts.ROWS,
     *wire.ROWS,
     *specification.ROWS,
+    *langgraph.ROWS,
 )
