@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from statehouse.extend import RecordKey
+from statehouse_langgraph.saver.encoding import EncodedList
 from statehouse_langgraph.saver.records import Mark
 
 K = TypeVar("K")
@@ -37,6 +38,7 @@ class Base:
         commit_ts: The commit that wrote it.
         content_type: Its content type.
         data: Its bytes.
+        encoded: The objects it was made of; None where it was read, or is no list of messages.
     """
 
     key: RecordKey
@@ -44,6 +46,12 @@ class Base:
     commit_ts: int
     content_type: str
     data: bytes
+    encoded: EncodedList | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory it takes; objects take about twice their bytes."""
+        return len(self.data) * (1 if self.encoded is None else 3)
 
 
 class Known:
@@ -87,13 +95,13 @@ class Known:
         """Remembers a value, and forgets the ones used longest ago (K2)."""
         with self._lock:
             before = self._bases.pop(channel, None)
-            self._bytes -= 0 if before is None else len(before.data)
-            if len(base.data) > self._bytes_max:
+            self._bytes -= 0 if before is None else before.size_bytes
+            if base.size_bytes > self._bytes_max:
                 return
             self._bases[channel] = base
-            self._bytes += len(base.data)
+            self._bytes += base.size_bytes
             while self._bytes > self._bytes_max:
-                self._bytes -= len(self._bases.popitem(last=False)[1].data)
+                self._bytes -= self._bases.popitem(last=False)[1].size_bytes
 
     def newest_at(self, agent_id: str, ns: str, checkpoint_id: str) -> int | None:
         """The commit_ts at which this checkpoint was one to go on from; None when it never was."""
@@ -135,7 +143,7 @@ class Known:
         """Forgets a thread's values, heads and runs: what they stand for is being removed."""
         with self._lock:
             for channel in [each for each in self._bases if each[0] == agent_id]:
-                self._bytes -= len(self._bases.pop(channel).data)
+                self._bytes -= self._bases.pop(channel).size_bytes
             for place in [each for each in self._heads if each[0] == agent_id]:
                 del self._heads[place]
             for run in [each for each in self._runs if each[0] == agent_id]:

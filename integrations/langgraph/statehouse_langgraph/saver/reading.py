@@ -19,6 +19,8 @@ from statehouse_langgraph.saver.records import CheckpointRecord, FoldRecord, Mar
 from statehouse_langgraph.serde import typed_of
 
 KEYS_AT_ONCE: Final = 1_000
+SHARED_BYTES_MIN: Final = 1024
+"""Smaller values are kept whole; see `grow`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,7 @@ def load(
         if payload is None:
             continue
         values[channel] = payload
-        if remember:
+        if remember and len(payload.data) >= SHARED_BYTES_MIN:
             row = rows[key]
             base = Base(key, row.version, row.commit_ts, payload.content_type, payload.data)
             backing.known.saw_value((keys.agent_id, record.ns, channel), base)

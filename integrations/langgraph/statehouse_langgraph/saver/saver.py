@@ -334,7 +334,8 @@ class StatehouseSaver(ThreadAdministration):
         writes: Sequence[tuple[str, Sequence[tuple[str, Any]], str]],
     ) -> tuple[writing.NewCheckpoint, tuple[WritesRecord, ...]]:
         described = get_checkpoint_metadata(config, metadata)
-        new = writing.new_checkpoint(place, checkpoint, described, new_versions, self.serde)
+        known = self._backing.known
+        new = writing.new_checkpoint(place, checkpoint, described, new_versions, self.serde, known)
         tasks = tuple(
             writing.new_writes(place, written, task_id, task_path, self.serde)
             for task_id, written, task_path in writes

@@ -36,7 +36,10 @@ from statehouse.extend import (
 from statehouse_langgraph.errors import ConcurrentWriteError
 from statehouse_langgraph.saver import keys as names
 from statehouse_langgraph.saver.backing import Backing, Plan, Reference, write
-from statehouse_langgraph.saver.known import Base
+from statehouse_langgraph.saver.encoding import EncodedList
+from statehouse_langgraph.saver.encoding import encode as encode_value
+from statehouse_langgraph.saver.known import Base, Known
+from statehouse_langgraph.saver.reading import SHARED_BYTES_MIN
 from statehouse_langgraph.saver.records import CheckpointRecord, Mark, Place, StoredWrite, WritesRecord
 from statehouse_langgraph.serde import Typed, payload_of
 
@@ -46,11 +49,24 @@ _RANDOM_VERSION: Final = re.compile(r"\d{32}\.\d{16}")
 
 @dataclass(frozen=True, slots=True)
 class NewValue:
-    """A channel's value at a new version; `value` is None where the channel is empty there."""
+    """A channel's value at a new version.
+
+    Attributes:
+        channel: The channel.
+        version: The version.
+        value: The value, serialized; None where the channel is empty.
+        encoded: The objects it was made of, if it is a list of messages.
+    """
 
     channel: str
     version: Any
     value: Typed | None
+    encoded: EncodedList | None = None
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether a later value may share bytes with this one."""
+        return self.value is not None and len(self.value[1]) >= SHARED_BYTES_MIN and _is_random(self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +87,9 @@ def new_checkpoint(
     metadata: Mapping[str, Any],
     new_versions: Mapping[str, Any],
     serde: SerializerProtocol,
+    known: Known,
 ) -> NewCheckpoint:
-    """Serializes a checkpoint.
+    """Serializes a checkpoint, of a list of messages only what is new in it.
 
     Raises:
         InvalidArgumentError: It has no id.
@@ -91,10 +108,25 @@ def new_checkpoint(
         serde.dumps_typed(dict(metadata)),
         str(metadata.get("run_id") or place.run_id),
         tuple(
-            NewValue(channel, version, serde.dumps_typed(values[channel]) if channel in values else None)
+            _new_value(place, channel, version, values, serde, known)
             for channel, version in new_versions.items()
         ),
     )
+
+
+def _new_value(
+    place: Place,
+    channel: str,
+    version: Any,
+    values: Mapping[str, Any],
+    serde: SerializerProtocol,
+    known: Known,
+) -> NewValue:
+    if channel not in values:
+        return NewValue(channel, version, None)
+    base = known.base((place.agent_id, place.ns or "", channel))
+    typed, encoded = encode_value(values[channel], serde, None if base is None else base.encoded)
+    return NewValue(channel, version, typed, encoded)
 
 
 def new_writes(
@@ -178,7 +210,8 @@ class _Put:
             operation = yield from _value(backing, place, new.ns, each, name, shares=self.shares)
             if operation is not None:
                 operations.append(operation)
-                if self.fresh and _is_random(each.version):
+                if self.fresh and each.may_grow:
+                    # So that its version is known when the next value is made of it (K2).
                     preconditions.append(Precondition(name, version=0))
         for task in self.writes:
             more, condition = yield from _merged(keys, task)
@@ -284,11 +317,11 @@ def _remember(backing: Backing, place: Place, new: NewCheckpoint, commit_ts: int
     # Where nothing was ever removed, what was absent was never written: its first version is 1 (K2).
     never_removed = mark is not None and not mark[0].floor
     for each in new.values:
-        if each.value is not None:
+        if each.value is not None and each.may_grow:
             payload = payload_of(each.value)
-            version = 1 if certain and never_removed and _is_random(each.version) else None
+            version = 1 if certain and never_removed else None
             name = keys.value(new.ns, each.channel, each.version)
-            base = Base(name, version, commit_ts, payload.content_type, payload.data)
+            base = Base(name, version, commit_ts, payload.content_type, payload.data, each.encoded)
             known.saw_value((place.agent_id, new.ns, each.channel), base)
     if new.run_id and mark is not None:
         known.saw_run(place.agent_id, new.run_id, mark[0].generation)
