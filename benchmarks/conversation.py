@@ -53,7 +53,7 @@ class Conversation:
 
     def step(self) -> float:
         """Stores what a task wrote, and the checkpoint after it; gives the seconds that took."""
-        message = AIMessage(content=self._values.text(_CONTENT_CHARS), id=self._values.txn_id())
+        message = AIMessage(content=self._values.excerpt(_CONTENT_CHARS), id=self._values.txn_id())
         task = self._values.txn_id()
         writes: Sequence[tuple[str, Any]] = [("messages", [message]), ("branch:to:node", None)]
         before, new = self._next(message)
