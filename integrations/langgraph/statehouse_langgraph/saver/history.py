@@ -17,8 +17,8 @@ from statehouse.extend import Entry, Flow, RecordKey, Scan, ask
 from statehouse_langgraph.saver import keys as names
 from statehouse_langgraph.saver.backing import Backing
 from statehouse_langgraph.saver.keys import ThreadKeys
-from statehouse_langgraph.saver.reading import get, in_order, rows_of
-from statehouse_langgraph.saver.records import CheckpointRecord, Folded, FoldRecord, Place, WritesRecord
+from statehouse_langgraph.saver.reading import get, in_order, loaded, rows_of
+from statehouse_langgraph.saver.records import NONE, CheckpointRecord, Folded, FoldRecord, Place, WritesRecord
 from statehouse_langgraph.serde import Typed, typed_of
 
 _FIRST_ROWS: Final = 8
@@ -162,6 +162,9 @@ class Walk:
                 if history.complete:
                     continue
                 _add(history, channel, written)
+                if channel in record.nones:
+                    history.seed, history.complete = NONE, True
+                    continue
                 version = versions[record.id].get(channel)
                 stored = (
                     None if version is None else rows[self._keys.value(self._ns, channel, version)].payload
@@ -223,6 +226,6 @@ def decode(
             "writes": [(task, channel, serde.loads_typed(value)) for task, value in reversed(history.writes)]
         }
         if history.seed is not None:
-            entry["seed"] = serde.loads_typed(history.seed)
+            entry["seed"] = loaded(history.seed, serde)
         result[channel] = entry
     return result

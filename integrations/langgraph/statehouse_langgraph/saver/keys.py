@@ -4,7 +4,8 @@
 key                                 value
 =================================== ========================================================
 ``checkpoint/NS/ID``                a `CheckpointRecord`
-``value/NS/CHANNEL/VERSION``        what a channel holds at a version, as the serializer made it
+``value/NS/CHANNEL/VERSION``        what a channel holds at a version, as the serializer made it; None
+                                    at a version that nobody else uses is in the checkpoint instead
 ``writes/NS/ID/TASK``               a `WritesRecord`: what a task wrote at a checkpoint
 ``fold/NS/ID``                      a `FoldRecord`: what a pruned history leaves to a checkpoint
 ``run/RUN``                         the run has checkpoints in this thread

@@ -337,7 +337,7 @@ def _folds(
         empty = [
             channel
             for channel, version in rows.versions(record).items()
-            if rows.keys.value(record.ns, channel, version) not in values
+            if channel not in record.nones and rows.keys.value(record.ns, channel, version) not in values
         ]
         walk = Walk(rows.keys, record.ns, serde, rows.at)
         found = yield from walk.gather(parent, empty, rows.folds.get((record.ns, record.id)))

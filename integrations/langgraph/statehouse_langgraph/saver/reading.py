@@ -15,8 +15,8 @@ from statehouse_langgraph.saver import keys as names
 from statehouse_langgraph.saver.backing import Backing
 from statehouse_langgraph.saver.keys import ThreadKeys
 from statehouse_langgraph.saver.known import Base
-from statehouse_langgraph.saver.records import CheckpointRecord, FoldRecord, Mark, Place, WritesRecord
-from statehouse_langgraph.serde import typed_of
+from statehouse_langgraph.saver.records import NONE, CheckpointRecord, FoldRecord, Mark, Place, WritesRecord
+from statehouse_langgraph.serde import Typed, payload_of, typed_of
 
 KEYS_AT_ONCE: Final = 1_000
 SHARED_BYTES_MIN: Final = 1024
@@ -72,7 +72,7 @@ def decode(
     described = dict(serde.loads_typed(record.metadata) if metadata is None else metadata)
     if expose_commit_ts:
         described["commit_ts"] = found.commit_ts
-    values = {name: serde.loads_typed(typed_of(value)) for name, value in found.values.items()}
+    values = {name: loaded(typed_of(value), serde) for name, value in found.values.items()}
     return CheckpointTuple(
         config=place.config(record.ns, record.id),  # type: ignore[arg-type]  # a TypedDict of LangChain's
         checkpoint={**found.checkpoint, "channel_values": values},  # type: ignore[typeddict-item]
@@ -84,6 +84,11 @@ def decode(
             for each in task.writes
         ],
     )
+
+
+def loaded(typed: Typed, serde: SerializerProtocol) -> Any:
+    """Gives an object back; None is not every serializer's word for None."""
+    return None if typed == NONE else serde.loads_typed(typed)
 
 
 def get(backing: Backing, place: Place, serde: SerializerProtocol) -> Flow[Found | None]:
@@ -180,11 +185,12 @@ def load(
     places = {
         keys.value(record.ns, channel, version): channel
         for channel, version in (checkpoint.get("channel_versions") or {}).items()
+        if channel not in record.nones
     }
     fold_key = keys.fold(record.ns, record.id)
     rows = yield from rows_of([*places, fold_key, keys.thread()], at=at)
     saw_mark(backing, keys, rows[keys.thread()])
-    values: dict[str, Payload] = {}
+    values: dict[str, Payload] = dict.fromkeys(record.nones, payload_of(NONE))
     for key, channel in places.items():
         payload = rows[key].payload
         if payload is None:

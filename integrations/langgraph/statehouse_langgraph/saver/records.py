@@ -53,6 +53,10 @@ def unpack(payload: Payload, content_type: str) -> list[Any]:
     return found[1:]
 
 
+NONE: Final[Typed] = ("null", b"")
+"""What the serializer makes of None."""
+
+
 def _typed(value: Sequence[Any]) -> Typed:
     return value[0], value[1]
 
@@ -69,6 +73,8 @@ class CheckpointRecord:
         checkpoint: The checkpoint, serialized.
         metadata: Its metadata, serialized.
         run_id: The run that made it; empty for none.
+        nones: The channels that hold None. Every step has some, and a row for each would cost as much as a
+            short message.
     """
 
     ns: str
@@ -78,6 +84,7 @@ class CheckpointRecord:
     checkpoint: Typed
     metadata: Typed
     run_id: str = ""
+    nones: tuple[str, ...] = ()
 
     def payload(self) -> Payload:
         """The record as it is stored."""
@@ -90,6 +97,7 @@ class CheckpointRecord:
             self.checkpoint,
             self.metadata,
             self.run_id,
+            self.nones,
         )
 
     @classmethod
@@ -99,8 +107,11 @@ class CheckpointRecord:
         Raises:
             ContentError: It is none.
         """
-        ns, checkpoint_id, parent, generation, checkpoint, metadata, run_id = unpack(payload, CHECKPOINT_TYPE)
-        return cls(ns, checkpoint_id, parent, generation, _typed(checkpoint), _typed(metadata), run_id)
+        ns, checkpoint_id, parent, generation, checkpoint, metadata, run_id, nones = unpack(
+            payload, CHECKPOINT_TYPE
+        )
+        described = (_typed(checkpoint), _typed(metadata))
+        return cls(ns, checkpoint_id, parent, generation, *described, run_id, tuple(nones))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,7 @@ class NewCheckpoint:
     metadata: Typed
     run_id: str
     values: tuple[NewValue, ...]
+    nones: tuple[str, ...]
 
 
 def new_checkpoint(
@@ -101,6 +102,11 @@ def new_checkpoint(
         )
     bare = dict(checkpoint)
     values = bare.pop("channel_values", {})
+    nones = tuple(
+        channel
+        for channel, version in (checkpoint.get("channel_versions") or {}).items()
+        if channel in values and values[channel] is None and _is_random(version)
+    )
     return NewCheckpoint(
         place.ns or "",
         checkpoint_id,
@@ -110,7 +116,9 @@ def new_checkpoint(
         tuple(
             _new_value(place, channel, version, values, serde, known)
             for channel, version in new_versions.items()
+            if channel not in nones
         ),
+        nones,
     )
 
 
@@ -201,7 +209,7 @@ class _Put:
         keys = backing.keys(place.agent_id)
         parent = place.checkpoint_id
         record = CheckpointRecord(
-            new.ns, new.id, parent, mark.generation, new.checkpoint, new.metadata, new.run_id
+            new.ns, new.id, parent, mark.generation, new.checkpoint, new.metadata, new.run_id, new.nones
         )
         operations: list[WriteOperation] = [Write(keys.checkpoint(new.ns, new.id), record.payload())]
         preconditions: list[Precondition] = []
