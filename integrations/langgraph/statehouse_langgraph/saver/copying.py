@@ -135,6 +135,7 @@ class _Copy:
         for record in chosen:
             yield from self._one(keys, record)
             runs.add(record.run_id)
+            runs.update(task.run_id for task in self.rows.writes.get((record.ns, record.id), ()))
         for run_id in filter(None, runs):
             self._batch.append(Write(keys.run(run_id), encode(run_id)))
             self._batch.append(Write(keys.run_index(run_id), encode(self.target.agent_id)))

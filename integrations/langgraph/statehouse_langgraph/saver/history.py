@@ -17,7 +17,7 @@ from statehouse.extend import Entry, Flow, RecordKey, Scan, ask
 from statehouse_langgraph.saver import keys as names
 from statehouse_langgraph.saver.backing import Backing
 from statehouse_langgraph.saver.keys import ThreadKeys
-from statehouse_langgraph.saver.reading import get, in_order, loaded, rows_of
+from statehouse_langgraph.saver.reading import Written, get, in_order, loaded, rows_of
 from statehouse_langgraph.saver.records import NONE, CheckpointRecord, Folded, FoldRecord, Place, WritesRecord
 from statehouse_langgraph.serde import Typed, typed_of
 
@@ -181,16 +181,15 @@ class Walk:
         versions: Mapping[str, Any] = self._serde.loads_typed(record.checkpoint).get("channel_versions") or {}
         return versions
 
-    def _writes_at(self, checkpoint_id: str) -> Flow[tuple[WritesRecord, ...]]:
+    def _writes_at(self, checkpoint_id: str) -> Flow[tuple[Written, ...]]:
         rows = yield from self._writes.take(names.writes_prefix(self._ns, checkpoint_id))
         return in_order(WritesRecord.of(row.payload) for row in rows if row.payload is not None)
 
 
-def _add(history: History, channel: str, written: Sequence[WritesRecord]) -> None:
-    for task in reversed(written):
-        for each in reversed(task.writes):
-            if each.channel == channel:
-                history.writes.append((task.task_id, each.value))
+def _add(history: History, channel: str, written: Sequence[Written]) -> None:
+    for task_id, each in reversed(written):
+        if each.channel == channel:
+            history.writes.append((task_id, each.value))
 
 
 def _unfold(fold: FoldRecord, found: Mapping[str, History]) -> None:

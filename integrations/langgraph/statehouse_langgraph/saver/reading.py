@@ -15,12 +15,24 @@ from statehouse_langgraph.saver import keys as names
 from statehouse_langgraph.saver.backing import Backing
 from statehouse_langgraph.saver.keys import ThreadKeys
 from statehouse_langgraph.saver.known import Base
-from statehouse_langgraph.saver.records import NONE, CheckpointRecord, FoldRecord, Mark, Place, WritesRecord
+from statehouse_langgraph.saver.records import (
+    NONE,
+    CheckpointRecord,
+    FoldRecord,
+    Mark,
+    Place,
+    StoredWrite,
+    WritesRecord,
+)
 from statehouse_langgraph.serde import Typed, payload_of, typed_of
 
 KEYS_AT_ONCE: Final = 1_000
 SHARED_BYTES_MIN: Final = 1024
 """Smaller values are kept whole; see `grow`."""
+
+
+Written = tuple[str, StoredWrite]
+"""A task's id, and one of its writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,7 @@ class Found:
     commit_ts: int
     checkpoint: Mapping[str, Any]
     values: Mapping[str, Payload]
-    writes: tuple[WritesRecord, ...]
+    writes: tuple[Written, ...]
     fold: FoldRecord | None
 
     @property
@@ -51,7 +63,7 @@ class Found:
     @property
     def size_bytes(self) -> int:
         """How many bytes decoding it has to go through."""
-        written = sum(len(each.value[1]) for task in self.writes for each in task.writes)
+        written = sum(len(each.value[1]) for _, each in self.writes)
         return written + sum(len(value.data) for value in self.values.values())
 
 
@@ -79,9 +91,7 @@ def decode(
         metadata=described,  # type: ignore[arg-type]
         parent_config=None if found.parent is None else place.config(record.ns, found.parent),  # type: ignore[arg-type]
         pending_writes=[
-            (task.task_id, each.channel, serde.loads_typed(each.value))
-            for task in found.writes
-            for each in task.writes
+            (task_id, each.channel, serde.loads_typed(each.value)) for task_id, each in found.writes
         ],
     )
 
@@ -218,7 +228,7 @@ def rows_of(wanted: Iterable[RecordKey], *, at: int) -> Flow[dict[RecordKey, Ent
     return found
 
 
-def writes_at(keys: ThreadKeys, ns: str, checkpoint_id: str, *, at: int) -> Flow[tuple[WritesRecord, ...]]:
+def writes_at(keys: ThreadKeys, ns: str, checkpoint_id: str, *, at: int) -> Flow[tuple[Written, ...]]:
     """Reads what tasks wrote at a checkpoint, in the order in which LangGraph applies it."""
     prefix = names.writes_prefix(ns, checkpoint_id)
     entries = yield from scanned(keys, prefix, at=at)
@@ -226,9 +236,11 @@ def writes_at(keys: ThreadKeys, ns: str, checkpoint_id: str, *, at: int) -> Flow
     return in_order(records)
 
 
-def in_order(records: Iterable[WritesRecord]) -> tuple[WritesRecord, ...]:
+def in_order(records: Iterable[WritesRecord]) -> tuple[Written, ...]:
     """Sorts the writes of one checkpoint as LangGraph applies them: by task path, then task."""
-    return tuple(sorted(records, key=lambda each: writes_sort_key(each.task_path, each.task_id)))
+    written = [(task.task_id, each) for task in records for each in task.writes]
+    written.sort(key=lambda row: writes_sort_key(row[1].path, row[0], row[1].idx))
+    return tuple(written)
 
 
 def scanned(

@@ -116,11 +116,19 @@ class CheckpointRecord:
 
 @dataclass(frozen=True, slots=True)
 class StoredWrite:
-    """One write of a task: its place among the task's writes (special ones are negative), and the value."""
+    """One write of a task.
+
+    Attributes:
+        idx: Its place among the task's writes; special ones are negative.
+        channel: The channel.
+        value: The value.
+        path: The path of the task; of one task's writes it is nearly always the same.
+    """
 
     idx: int
     channel: str
     value: Typed
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +138,22 @@ class WritesRecord:
     ns: str
     checkpoint_id: str
     task_id: str
-    task_path: str
     writes: tuple[StoredWrite, ...]
     run_id: str = ""
 
+    @property
+    def task_path(self) -> str:
+        """The path of its first write."""
+        return self.writes[0].path if self.writes else ""
+
     def payload(self) -> Payload:
         """The record as it is stored."""
-        rows = [(each.idx, each.channel, *each.value) for each in self.writes]
-        return _pack(
-            WRITES_TYPE, self.ns, self.checkpoint_id, self.task_id, self.task_path, rows, self.run_id
-        )
+        path = self.task_path
+        rows = [
+            (each.idx, each.channel, *each.value, *(() if each.path == path else (each.path,)))
+            for each in self.writes
+        ]
+        return _pack(WRITES_TYPE, self.ns, self.checkpoint_id, self.task_id, path, rows, self.run_id)
 
     @classmethod
     def of(cls, payload: Payload) -> WritesRecord:
@@ -148,9 +162,12 @@ class WritesRecord:
         Raises:
             ContentError: It is none.
         """
-        ns, checkpoint_id, task_id, task_path, rows, run_id = unpack(payload, WRITES_TYPE)
-        writes = tuple(StoredWrite(idx, channel, (kind, data)) for idx, channel, kind, data in rows)
-        return cls(ns, checkpoint_id, task_id, task_path, writes, run_id)
+        ns, checkpoint_id, task_id, path, rows, run_id = unpack(payload, WRITES_TYPE)
+        writes = tuple(
+            StoredWrite(idx, channel, (kind, data), own[0] if own else path)
+            for idx, channel, kind, data, *own in rows
+        )
+        return cls(ns, checkpoint_id, task_id, writes, run_id)
 
 
 @dataclass(frozen=True, slots=True)

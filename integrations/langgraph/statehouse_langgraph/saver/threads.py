@@ -174,7 +174,7 @@ def thread_info(backing: Backing, thread_id: str, serde: SerializerProtocol) -> 
 
 
 def _status(found: Found) -> Status:
-    channels = {each.channel for task in found.writes for each in task.writes}
+    channels = {each.channel for _, each in found.writes}
     if ERROR in channels:
         return "error"
     return "interrupted" if INTERRUPT in channels else "idle"

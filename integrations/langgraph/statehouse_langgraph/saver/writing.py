@@ -150,9 +150,9 @@ def new_writes(
     rows: dict[int, StoredWrite] = {}
     for position, (channel, value) in enumerate(writes):
         idx = WRITES_IDX_MAP.get(channel, position)
-        rows[idx] = StoredWrite(idx, channel, serde.dumps_typed(value))
+        rows[idx] = StoredWrite(idx, channel, serde.dumps_typed(value), task_path)
     ordered = tuple(rows[idx] for idx in sorted(rows))
-    return WritesRecord(place.ns or "", place.checkpoint_id, task_id, task_path, ordered, place.run_id)
+    return WritesRecord(place.ns or "", place.checkpoint_id, task_id, ordered, place.run_id)
 
 
 def put(
@@ -183,7 +183,7 @@ def put(
                 checkpoint_ns=new.ns,
             ) from error
         else:
-            _remember(backing, place, new, commit_ts, certain=attempt.fresh)
+            _remember(attempt, commit_ts)
             return place.config(new.ns, new.id)
 
 
@@ -194,6 +194,7 @@ class _Put:
     Attributes:
         shares: Values are written as what is new in them.
         fresh: Nothing is thought to be stored at the new versions.
+        generation: That of the thread when it was last tried.
     """
 
     backing: Backing
@@ -202,6 +203,7 @@ class _Put:
     writes: Sequence[WritesRecord]
     shares: bool = True
     fresh: bool = True
+    generation: int = 0
 
     def plan(self, mark: Mark, _version: int) -> Flow[Plan]:
         """What to commit under a mark."""
@@ -225,9 +227,8 @@ class _Put:
             more, condition = yield from _merged(keys, task)
             operations.append(more)
             preconditions.append(condition)
-        if new.run_id and not backing.known.has_run(place.agent_id, new.run_id, mark.generation):
-            operations.append(Write(keys.run(new.run_id), encode(new.run_id)))
-            operations.append(Write(keys.run_index(new.run_id), encode(place.agent_id)))
+        self.generation = mark.generation
+        operations.extend(_run_rows(backing, keys, new.run_id, mark))
         read_ts, ranges = yield from _newest(backing, keys, new.ns, parent)
         return Plan(operations, preconditions, read_ts, ranges)
 
@@ -238,12 +239,17 @@ def put_writes(backing: Backing, place: Place, record: WritesRecord) -> Flow[Non
     # Nearly always these are the task's first.
     first = True
 
-    def plan(_mark: Mark, _version: int) -> Flow[Plan]:
+    generation = 0
+
+    def plan(mark: Mark, _version: int) -> Flow[Plan]:
+        nonlocal generation
+        generation = mark.generation
+        run = _run_rows(backing, keys, record.run_id, mark)
         if first:
             name = keys.writes(record.ns, record.checkpoint_id, record.task_id)
-            return Plan((Write(name, record.payload()),), (Precondition(name, version=0),))
+            return Plan((Write(name, record.payload()), *run), (Precondition(name, version=0),))
         operation, condition = yield from _merged(keys, record)
-        return Plan((operation,), (condition,))
+        return Plan((operation, *run), (condition,))
 
     belongs_to = Reference(record.ns, record.checkpoint_id)
     while True:
@@ -252,7 +258,18 @@ def put_writes(backing: Backing, place: Place, record: WritesRecord) -> Flow[Non
         except PreconditionFailedError:
             first = False
         else:
+            if record.run_id:
+                backing.known.saw_run(place.agent_id, record.run_id, generation)
             return
+
+
+def _run_rows(
+    backing: Backing, keys: names.ThreadKeys, run_id: str, mark: Mark
+) -> tuple[WriteOperation, ...]:
+    """The rows that say that a run wrote to the thread; none where they are known to be there."""
+    if not run_id or backing.known.has_run(keys.agent_id, run_id, mark.generation):
+        return ()
+    return Write(keys.run(run_id), encode(run_id)), Write(keys.run_index(run_id), encode(keys.agent_id))
 
 
 def _merged(keys: names.ThreadKeys, record: WritesRecord) -> Flow[tuple[Write, Precondition]]:
@@ -268,7 +285,6 @@ def _merged(keys: names.ThreadKeys, record: WritesRecord) -> Flow[tuple[Write, P
         record.ns,
         record.checkpoint_id,
         record.task_id,
-        record.task_path or before.task_path,
         tuple(rows[idx] for idx in sorted(rows)),
         record.run_id or before.run_id,
     )
@@ -319,21 +335,22 @@ def _newest(
     return read_ts, (KeyRange(keys.namespace, keys.agent_id, prefix, keys_only=True),)
 
 
-def _remember(backing: Backing, place: Place, new: NewCheckpoint, commit_ts: int, *, certain: bool) -> None:
-    known, keys = backing.known, backing.keys(place.agent_id)
+def _remember(stored: _Put, commit_ts: int) -> None:
+    place, new = stored.place, stored.new
+    known, keys = stored.backing.known, stored.backing.keys(place.agent_id)
     mark = known.mark(place.agent_id)
     # Where nothing was ever removed, what was absent was never written: its first version is 1 (K2).
     never_removed = mark is not None and not mark[0].floor
     for each in new.values:
         if each.value is not None and each.may_grow:
             payload = payload_of(each.value)
-            version = 1 if certain and never_removed else None
+            version = 1 if stored.fresh and never_removed else None
             name = keys.value(new.ns, each.channel, each.version)
             base = Base(name, version, commit_ts, payload.content_type, payload.data, each.encoded)
             known.saw_value((place.agent_id, new.ns, each.channel), base)
-    if new.run_id and mark is not None:
-        known.saw_run(place.agent_id, new.run_id, mark[0].generation)
-    if backing.raise_on_concurrent_write:
+    if new.run_id:
+        known.saw_run(place.agent_id, new.run_id, stored.generation)
+    if stored.backing.raise_on_concurrent_write:
         known.saw_newest(place.agent_id, new.ns, new.id, commit_ts, again=True)
 
 
