@@ -47,6 +47,8 @@ EDITS = st.tuples(
 def edited(value: list[AnyMessage], edit: Edit) -> list[AnyMessage]:
     kind, place, new = edit
     place %= max(1, len(value))
+    if not value:
+        return [new]
     match kind:
         case "append":
             return [*value, new]

@@ -84,6 +84,22 @@ class ThreadRows:
         fold = self.folds.get((record.ns, record.id))
         return record.parent if fold is None else fold.parent
 
+    def channels(self, ns: str) -> Sequence[str]:
+        """The channels of a namespace that anything was ever written to, but LangGraph's own."""
+        found = {
+            each.channel: None
+            for (of, _), tasks in self.writes.items()
+            if of == ns
+            for task in tasks
+            for each in task.writes
+            if not each.channel.startswith("__")
+        }
+        for record in self.checkpoints[ns]:
+            found.update(dict.fromkeys(self.versions(record)))
+            fold = self.folds.get((ns, record.id))
+            found.update(dict.fromkeys(() if fold is None else fold.channels))
+        return tuple(found)
+
     def waiting(self, ns: str) -> set[str]:
         """The checkpoints of a namespace at which an answer is waited for: nothing went on from there."""
         parents = {self.parent(record) for record in self.checkpoints[ns]}
@@ -330,15 +346,19 @@ def _folds(
 ) -> Flow[dict[RecordKey, FoldRecord]]:
     """What each checkpoint that loses ancestors, or their writes, keeps of them (P1)."""
     folds: dict[RecordKey, FoldRecord] = {}
+    channels: dict[str, Sequence[str]] = {}
     for record in kept:
         parent = rows.parent(record)
         if parent is None or (record.ns, parent) not in touched:
             continue
-        empty = [
+        stored = {
             channel
             for channel, version in rows.versions(record).items()
-            if channel not in record.nones and rows.keys.value(record.ns, channel, version) not in values
-        ]
+            if channel in record.nones or rows.keys.value(record.ns, channel, version) in values
+        }
+        if record.ns not in channels:
+            channels[record.ns] = rows.channels(record.ns)
+        empty = [channel for channel in channels[record.ns] if channel not in stored]
         walk = Walk(rows.keys, record.ns, serde, rows.at)
         found = yield from walk.gather(parent, empty, rows.folds.get((record.ns, record.id)))
         folds[rows.keys.fold(record.ns, record.id)] = FoldRecord(
