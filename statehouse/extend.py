@@ -31,7 +31,7 @@ from statehouse.client.committing import commit
 from statehouse.client.connection import Connected, Connection
 from statehouse.client.growing import Part, grow
 from statehouse.client.transactions import TransactionLogic, TransactionState
-from statehouse.protocol.codecs import ENTRY_POINT_GROUP, Codec, codec_for, register_codec
+from statehouse.protocol.codecs import ENTRY_POINT_GROUP, Codec, Overview, codec_for, register_codec
 from statehouse.protocol.engine import Engine, Flow, ask
 from statehouse.protocol.limits import DEFAULT_LIMITS, Limits
 from statehouse.protocol.names import RecordKey
@@ -116,6 +116,7 @@ __all__ = [
     "LookupTxn",
     "NamespacePage",
     "Origin",
+    "Overview",
     "Page",
     "Part",
     "Payload",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from statehouse.cli.command import reverse as reverse_option
 from statehouse.cli.show import (
     Column,
     Output,
+    json_text,
     note,
     one_line,
     piped,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from statehouse import RecordVersion, Statehouse
     from statehouse.protocol.replies import Entry
 
-__all__ = ["entries", "get", "history", "keys", "pinned", "scan", "shown_json_time", "state"]
+__all__ = ["entries", "get", "history", "keys", "overview", "pinned", "scan", "shown_json_time", "state"]
 
 _LINES_SHOWN = 40
 
@@ -274,12 +276,14 @@ def shown_json_time(time: datetime) -> str:
 @click.command(cls=Command)
 @click.argument("agent")
 @click.argument("key", required=False)
+@click.option("--rows", is_flag=True, help="Every row, also where a codec knows what they add up to.")
 @at_option
 @click.pass_obj
-def state(settings: Settings, *, agent: str, key: str | None, at: int | datetime | None) -> None:
+def state(settings: Settings, *, agent: str, key: str | None, rows: bool, at: int | datetime | None) -> None:
     """Show everything an agent has, or one key of it.
 
-    Exits with 3 when there is nothing.
+    Where a package that is installed knows what the rows of an agent add up to (a LangGraph thread: what its
+    channels hold), that is shown instead of the rows. Exits with 3 when there is nothing.
     """
     from statehouse.cli.opening import reading
 
@@ -295,12 +299,14 @@ def state(settings: Settings, *, agent: str, key: str | None, at: int | datetime
     if not found:
         raise Refusal(f"{where} has nothing as of commit_ts {read_ts or 0}", Exit.NOT_FOUND)
     output = Output(settings)
+    whole = None if rows or key is not None else overview(found)
     if settings.json:
         output.document(
             {
                 "namespace": sh.namespace,
                 "agent_id": agent,
                 "read_ts": read_ts,
+                **({} if whole is None else {"overview": whole}),
                 "state": {
                     each.key.key: {
                         "version": each.version,
@@ -316,8 +322,41 @@ def state(settings: Settings, *, agent: str, key: str | None, at: int | datetime
         size = sum(len(each.payload.data) for each in found if each.payload)
         count = f"{len(found)} key{'' if len(found) == 1 else 's'}, {shown_bytes(size)}"
         output.styled((printable(where), "bold"), (f"  as of commit_ts {read_ts}  {count}", "dim"))
+    if whole is not None:
+        for name, value in whole.items():
+            _show_named(output, name, value)
+        if output.terminal:
+            note("this is what the rows add up to; --rows shows them")
+        return
     for each in found:
         _show_entry(output, each)
+
+
+def overview(found: Sequence[Entry]) -> dict[str, Any] | None:
+    """Gives what the rows of an agent add up to, if a codec of one of them knows; else None."""
+    from statehouse.extend import Overview, codec_for
+
+    for content_type in dict.fromkeys(each.payload.content_type for each in found if each.payload):
+        codec: object = codec_for(content_type)
+        if not isinstance(codec, Overview):
+            continue
+        try:
+            whole = codec.overview(found)
+            if whole is not None:
+                json.dumps(whole)
+                return dict(whole)
+        except Exception:  # noqa: BLE001, S112 - a codec is somebody else's, and the rows may be anything
+            continue
+    return None
+
+
+def _show_named(output: Output, name: str, value: Any) -> None:
+    if not output.terminal:
+        output.line(f"{printable(name)}\t{json_text(value)}")
+        return
+    output.line("")
+    output.styled((printable(name), "bold cyan"))
+    output.json_value(value, indent=2, lines_max=_LINES_SHOWN)
 
 
 def _show_entry(output: Output, entry: Entry) -> None:

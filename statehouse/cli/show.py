@@ -255,15 +255,24 @@ class Output:
             indent: How far it stands to the right.
             lines_max: After how many lines it is cut, which is said; None: never.
         """
-        lines = full_text(payload).split("\n")
+        more_by = "`get` shows them"
+        self._lines(full_text(payload), indent, lines_max, more_by, is_json=is_legible(payload))
+
+    def json_value(self, value: Any, *, indent: int = 0, lines_max: int | None = None) -> None:
+        """Writes a JSON value over as few lines as its parts fit into."""
+        text = "\n".join(_laid_out(value, self.width - indent))
+        self._lines(text, indent, lines_max, "--json prints them", is_json=True)
+
+    def _lines(self, text: str, indent: int, lines_max: int | None, more_by: str, *, is_json: bool) -> None:
+        lines = text.split("\n")
         more = 0 if lines_max is None else len(lines) - lines_max
         shown = "\n".join(" " * indent + line for line in lines[:lines_max])
-        if self.terminal and is_legible(payload):
+        if self.terminal and is_json:
             self.console.print(_colored_json(shown), soft_wrap=True)
         else:
             self.line(shown)
         if more > 0:
-            self.styled((f"{' ' * indent}… {more:,} more lines; `get` shows them", "dim"))
+            self.styled((f"{' ' * indent}… {more:,} more lines; {more_by}", "dim"))
 
     def document(self, value: Any) -> None:
         """Writes one JSON document: indented for a person, in one line for a program."""
@@ -375,6 +384,24 @@ class Output:
                 bar.update(task, completed=done, total=total)
 
             yield show
+
+
+def _laid_out(value: Any, width: int) -> Iterator[str]:
+    """JSON in lines of about so many characters; what fits into one is not broken."""
+    whole = json_text(value)
+    if len(whole) <= width or not value or not isinstance(value, dict | list):
+        yield whole
+        return
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    last = len(value) - 1
+    yield opening
+    for index, part in enumerate(value.items() if isinstance(value, dict) else value):
+        name, inner = (f"{json_text(part[0])}: ", part[1]) if isinstance(value, dict) else ("", part)
+        lines = list(_laid_out(inner, width - 3 - len(name)))
+        lines[0] = name + lines[0]
+        lines[-1] += "," if index < last else ""
+        yield from (f"  {line}" for line in lines)
+    yield closing
 
 
 def _colored_json(text: str) -> Text:

@@ -1,19 +1,23 @@
 """Content types beyond JSON and bytes, by the entry point group ``statehouse.codecs``.
 
 A codec decodes one content type for reading and shows it to people. An entry point names a module
-attribute that is a `Codec`, or a function without arguments that makes one::
+attribute that is a `Codec`, several of them in a sequence, or a function without arguments that makes one::
 
     [project.entry-points."statehouse.codecs"]
-    langgraph = "statehouse_langgraph.codec:CODEC"
+    langgraph = "statehouse_langgraph.codec:CODECS"
 
 Codecs must be safe on hostile bytes: data comes from the store, not from the program.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from statehouse.protocol.replies import Entry
 
 ENTRY_POINT_GROUP = "statehouse.codecs"
 
@@ -33,6 +37,19 @@ class Codec(Protocol):
         ...
 
 
+@runtime_checkable
+class Overview(Protocol):
+    """What a codec has besides when an agent with rows of its content type adds up to something."""
+
+    def overview(self, entries: Iterable[Entry]) -> Mapping[str, Any] | None:
+        """Gives names and JSON values for people (``statehousectl state``); None for no overview.
+
+        Args:
+            entries: All of the agent's rows.
+        """
+        ...
+
+
 def register_codec(codec: Codec) -> None:
     """Makes a codec known to this process; the last one of a content type wins."""
     _codecs()[codec.content_type] = codec
@@ -49,6 +66,8 @@ def _codecs() -> dict[str, Codec]:
     found: dict[str, Codec] = {}
     for point in entry_points(group=ENTRY_POINT_GROUP):
         named = point.load()
-        codec = named if isinstance(named, Codec) else named()
-        found.setdefault(codec.content_type, codec)
+        if not isinstance(named, list | tuple):
+            named = [named if isinstance(named, Codec) else named()]
+        for codec in named:
+            found.setdefault(codec.content_type, codec)
     return found

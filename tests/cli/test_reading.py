@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
+
+from statehouse import Payload, Statehouse
+from statehouse.extend import register_codec
 
 Run = Callable[..., Any]
 
@@ -176,3 +182,48 @@ def test_a_command_that_reads_makes_no_store(run: Run, directory: Any) -> None:
     found = run("keys", "planner")
     assert (found.code, directory.exists()) == (5, False)
     assert "there is no store" in found.err
+
+
+class Counting:
+    """A codec that knows how many rows there are, or thinks that it does."""
+
+    content_type = "application/x-counted"
+
+    def __init__(self, counted: Callable[[list[Any]], Any]) -> None:
+        self._counted = counted
+
+    def decode(self, data: bytes) -> bytes:
+        return data
+
+    def show(self, data: bytes) -> str:
+        return data.decode()
+
+    def overview(self, entries: Any) -> Any:
+        return self._counted(list(entries))
+
+
+@pytest.fixture
+def counted(run: Run, directory: Path) -> Run:
+    """Two rows of a content type that a codec has an overview of."""
+    with Statehouse(directory) as sh:
+        for key in ("a", "b"):
+            sh.write(key, Payload(Counting.content_type, b"1"), agent_id="planner")
+    return run
+
+
+def test_state_shows_what_the_rows_add_up_to(counted: Run) -> None:
+    register_codec(Counting(lambda rows: {"rows": len(rows)}))
+    assert counted("state", "planner").out == "rows\t2\n"
+    assert counted("state", "planner", "--json").document["overview"] == {"rows": 2}
+
+
+def test_state_shows_every_row_when_asked_for(counted: Run) -> None:
+    register_codec(Counting(lambda rows: {"rows": len(rows)}))
+    assert counted("state", "planner", "--rows").out == 'a\t"1"\nb\t"1"\n'
+    assert counted("state", "planner", "a").out == 'a\t"1"\n'
+
+
+@pytest.mark.parametrize("counted_as", [lambda _: None, lambda _: {"no JSON": object()}, lambda rows: 1 / 0])
+def test_state_shows_the_rows_when_nobody_knows_what_they_add_up_to(counted: Run, counted_as: Any) -> None:
+    register_codec(Counting(counted_as))
+    assert counted("state", "planner").out == 'a\t"1"\nb\t"1"\n'
