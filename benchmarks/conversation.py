@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage
@@ -18,6 +19,11 @@ _CONTENT_CHARS: Final = 840
 
 _SNAPSHOT_EVERY: Final = 100
 """A DeltaChannel stores its whole value so often; LangGraph's default."""
+
+
+@cache
+def _source() -> str:
+    return Values(0).text(1 << 22)
 
 
 class Conversation:
@@ -53,7 +59,7 @@ class Conversation:
 
     def step(self) -> float:
         """Stores what a task wrote, and the checkpoint after it; gives the seconds that took."""
-        message = AIMessage(content=self._values.excerpt(_CONTENT_CHARS), id=self._values.txn_id())
+        message = AIMessage(content=self._text(), id=self._values.txn_id())
         task = self._values.txn_id()
         writes: Sequence[tuple[str, Any]] = [("messages", [message]), ("branch:to:node", None)]
         before, new = self._next(message)
@@ -64,6 +70,12 @@ class Conversation:
         took = time.perf_counter() - began
         self.steps += 1
         return took
+
+    def _text(self) -> str:
+        """Random text, cut out of one that all conversations share: making it is not what is measured."""
+        source = _source()
+        start = self._values.random.randrange(len(source) - _CONTENT_CHARS)
+        return source[start : start + _CONTENT_CHARS]
 
     def _next(self, message: AIMessage) -> tuple[Any, tuple[Any, Any, Any]]:
         self._messages = [*self._messages, message]
