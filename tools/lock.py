@@ -63,8 +63,8 @@ LANGGRAPH: Final = "integrations/langgraph"
 LOCKS: Final = (
     Lock("runtime", projects=(STATEHOUSE,)),
     Lock("langgraph", projects=(STATEHOUSE, LANGGRAPH), extras=("search",)),
-    Lock("dev", projects=(STATEHOUSE, LANGGRAPH), extras=("testing", "search")),
-    Lock("oldest", projects=(STATEHOUSE, LANGGRAPH), extras=("testing", "search")),
+    Lock("dev", projects=(STATEHOUSE, LANGGRAPH), extras=("testing", "otel", "search")),
+    Lock("oldest", projects=(STATEHOUSE, LANGGRAPH), extras=("testing", "otel", "search")),
     # LangGraph's own tests are those of the version that ours run with.
     Lock("upstream", projects=(STATEHOUSE, LANGGRAPH), extras=("search",), like="dev"),
     Lock("generate"),
