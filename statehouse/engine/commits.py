@@ -134,7 +134,8 @@ class Group:
             event = self._state.store.get(Table.EVENTS, layout.pack_u64(commit_ts))
             known = (commit_ts, mark, layout.event_time(event) if event else 0)
         commit_ts, mark, committed_at_us = known
-        if mark != prepared.fingerprint:
+        # The fingerprint of a commit with an erased value is gone: its id alone says that it was applied.
+        if mark and mark != prepared.fingerprint:
             raise AlreadyExistsError(
                 f"transaction id {commit.txn_id} was committed at commit_ts {commit_ts} with other "
                 "operations; a new transaction needs a new id",
@@ -317,7 +318,8 @@ class _Staging:
         if data is None:
             raise layout.damaged(Table.HISTORY, f"{where} has no history row")
         row = layout.unpack_history_row(data)
-        if row.flags & layout.ERASED:
+        erasing = self._state.erasing
+        if row.flags & layout.ERASED or (erasing is not None and erasing.overlap(row.pieces)):
             raise ErasedError(f"{where} was erased; send the value whole", key=operation.base_key)
         if row.flags & TOMBSTONE:
             raise NotFoundError(f"{where} is a delete; send the value whole", key=operation.base_key)

@@ -34,6 +34,10 @@ A worked example. The first commit of a store writes ``{"x":1}`` to ``default/a/
 A value of up to `INLINE_BYTES_MAX` stands in its rows of names and history. A larger one is a rope: the
 history row lists pieces, each a few literal bytes or a range of a record's segments. Several values, also of
 other keys of the same agent, may refer to one range; that is how a growing value costs what is new.
+
+An erased version keeps its rows, without value, type and salt. While its segments are still there its history
+row says where (see `erased`). The row in txns of a commit with an erased version has no SHA-256 any more:
+with it a value could be guessed.
 """
 
 from __future__ import annotations
@@ -237,6 +241,7 @@ class HistoryRow(NamedTuple):
 
 
 _history_head: Final = Struct(">QBB")
+HISTORY_HEAD_BYTES: Final = _history_head.size
 _INLINE_AT: Final = _history_head.size + SALT_BYTES
 
 
@@ -409,6 +414,12 @@ def unpack_event(data: bytes) -> tuple[int, str, Origin, list[tuple[int, int, in
     return committed_at_us, txn_id, origin, [*_event_operation.iter_unpack(data[offset:])]
 
 
+def event_txn_key(data: bytes) -> bytes:
+    """Only the key in `txns` of an event's row."""
+    size = _event_head.unpack_from(data)[3]
+    return data[42 : 42 + size]
+
+
 def event_time(data: bytes) -> int:
     """Only the ``committed_at_us`` of an event's row."""
     number: int = _u64.unpack_from(data, 33)[0]
@@ -506,7 +517,7 @@ def origin_prefix(kind: str, identity: str) -> bytes:
 
 
 def unpack_txn_row(data: bytes) -> tuple[int, bytes]:
-    """The commit_ts and the fingerprint that a row in `txns` consists of."""
+    """The commit_ts and the fingerprint that a row in `txns` consists of; without one, after an erase."""
     return _u64.unpack_from(data)[0], data[8:]
 
 

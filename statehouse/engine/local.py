@@ -14,6 +14,7 @@ from statehouse._version import __version__, git_sha
 from statehouse.engine import layout
 from statehouse.engine.clock import Clock, SystemClock
 from statehouse.engine.entropy import Entropy, SystemEntropy
+from statehouse.engine.erase import Eraser
 from statehouse.engine.marks import Mark, Marker
 from statehouse.engine.reads import Reads
 from statehouse.engine.recovery import recover
@@ -36,6 +37,7 @@ from statehouse.protocol.replies import CheckPage, Committed, EngineVersion, Eve
 from statehouse.protocol.requests import (
     Check,
     Commit,
+    Erase,
     FindEvents,
     Get,
     GetAtVersion,
@@ -140,7 +142,9 @@ class LocalEngine:
         reads = Reads(state)
         self._log = Log(state, reads)
         self._verifier = Verifier(state)
+        eraser = Eraser(state, self._writer.run, lambda: self._writer.run(tuple, sync=True))
         self._pool: ThreadPoolExecutor | None = None
+        self._erasing: ThreadPoolExecutor | None = None
         self._pool_lock = threading.Lock()
         self._answers: dict[type[Request[Any]], Callable[[Any], Any]] = {
             Get: reads.get,
@@ -156,6 +160,7 @@ class LocalEngine:
             LookupTxn: self._log.lookup,
             Commit: self._commit,
             Check: self._check,
+            Erase: eraser.erase,
             Status: self._status,
             Health: lambda _: "ok",
             Version: lambda _: EngineVersion(__version__, git_sha()),
@@ -204,12 +209,13 @@ class LocalEngine:
             if not self._answers:
                 return
             self._answers = {}
-            pool, self._pool = self._pool, None
+            pools, self._pool, self._erasing = (self._pool, self._erasing), None, None
         _engines.discard(self)
         self._watch.close()
         self._writer.close()
-        if pool is not None:
-            pool.shutdown(wait=True)
+        for pool in pools:
+            if pool is not None:
+                pool.shutdown(wait=True)
         state = self._state
         try:
             if self._marker is not None and not self._writer.refusing:
@@ -234,9 +240,17 @@ class LocalEngine:
                 future: Future[R] = Future()
                 future.set_exception(self._no_answer(request))
                 return future
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="statehouse-read")
-            return self._pool.submit(self.execute, request)
+            return self._pool_locked(request).submit(self.execute, request)
+
+    def _pool_locked(self, request: Request[Any]) -> ThreadPoolExecutor:
+        if isinstance(request, Erase):
+            # One at a time, and beside the threads of the reads, which it would hold up.
+            if self._erasing is None:
+                self._erasing = ThreadPoolExecutor(1, thread_name_prefix="statehouse-erase")
+            return self._erasing
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="statehouse-read")
+        return self._pool
 
     def _commit(self, request: Commit) -> Committed:
         if self._state.store.read_only:

@@ -3,11 +3,15 @@
 A read first fixes its read_ts, at most `State.visible`. The row in `names` is the newest state of a
 record, which may be newer than read_ts (written since, or not yet announced); then the row in `history`
 with the greatest commit_ts up to read_ts is the answer, one seek away.
+
+Only an erase changes rows of the past. A value whose bytes it takes away between the look at its row and the
+look at its segments seems damaged, so the row is looked at again before anybody is told so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from statehouse.engine import layout, ropes
 from statehouse.engine.cursors import pack_cursor, unpack_cursor
@@ -23,13 +27,22 @@ from statehouse.engine.layout import (
     unpack_name_head,
 )
 from statehouse.engine.state import State
-from statehouse.errors import ErasedError, InvalidArgumentError, LimitExceededError, NotFoundError
+from statehouse.errors import (
+    CorruptionError,
+    ErasedError,
+    InvalidArgumentError,
+    LimitExceededError,
+    NotFoundError,
+)
 from statehouse.protocol.limits import check_integer
 from statehouse.protocol.names import RecordKey, check_key, check_text
 from statehouse.protocol.replies import Entry, OperationKind, Page, Read
 from statehouse.protocol.requests import Get, GetAtVersion, GetMany, History, Scan
 from statehouse.protocol.values import Payload
 from statehouse.storage import PAGE_ROWS, Table
+
+_LOOKS: Final = 3
+"""How often a value is read before it is damaged; once more for each part of an erase that comes between."""
 
 
 def check_limit(state: State, limit: object) -> None:
@@ -79,7 +92,8 @@ class Reads:
                 commit_ts = layout.unpack_u64(stamp)
                 if commit_ts <= read_ts:
                     row = self._history_row(record_id, commit_ts)
-                    return Read(_readable(self._from_history(key, row, commit_ts), read_ts), read_ts)
+                    entry = self._from_history(key, record_id, row, commit_ts)
+                    return Read(_readable(entry, read_ts), read_ts)
         raise NotFoundError(f"{key} has no version {version}", key=key, version=version)
 
     def get_many(self, request: GetMany) -> Page:
@@ -204,7 +218,7 @@ class Reads:
             if len(entries) == request.limit or size >= bytes_max:
                 last = layout.pack_u64(entries[-1].commit_ts)
                 return Page(tuple(entries), pack_cursor(self._state, scope, read_ts, last), read_ts)
-            entry = self._from_history(request.key, row, commit_ts)
+            entry = self._from_history(request.key, record_id, row, commit_ts)
             entries.append(entry)
             size += 64 if entry.payload is None else 64 + len(entry.payload.data)
         return Page(tuple(entries), None, read_ts)
@@ -237,12 +251,13 @@ class Reads:
                 return Entry(key, None, 0, 0, None)
             found, data = rows[0]
             commit_ts = layout.parse_history_key(found)[1]
-            return self._from_history(key, layout.unpack_history_row(data), commit_ts, keys_only=keys_only)
+            past = layout.unpack_history_row(data)
+            return self._from_history(key, record_id, past, commit_ts, keys_only=keys_only)
         if keys_only or flags & (TOMBSTONE | ERASED):
             return Entry(key, None, version, commit_ts, kind_of(flags))
         if data is not None:
             return Entry(key, Payload(content_type, data), version, commit_ts, "write")
-        return self._from_history(key, self._history_row(record_id, commit_ts), commit_ts)
+        return self._from_history(key, record_id, self._history_row(record_id, commit_ts), commit_ts)
 
     def _history_row(self, record_id: int, commit_ts: int) -> HistoryRow:
         data = self._store.get(Table.HISTORY, layout.history_key(record_id, commit_ts))
@@ -251,20 +266,41 @@ class Reads:
         return layout.unpack_history_row(data)
 
     def _from_history(
-        self, key: RecordKey, row: HistoryRow, commit_ts: int, *, keys_only: bool = False
+        self, key: RecordKey, record_id: int, row: HistoryRow, commit_ts: int, *, keys_only: bool = False
     ) -> Entry:
         if keys_only or row.flags & (TOMBSTONE | ERASED):
             return Entry(key, None, row.version, commit_ts, kind_of(row.flags))
-        payload = Payload(row.content_type, ropes.read(self._store, row))
-        return Entry(key, payload, row.version, commit_ts, "write")
+        data = self.value(record_id, commit_ts, row)
+        if data is None:
+            return Entry(key, None, row.version, commit_ts, "erased")
+        return Entry(key, Payload(row.content_type, data), row.version, commit_ts, "write")
 
-    def payloads(self, rows: Sequence[bytes | None]) -> Iterator[tuple[OperationKind, Payload | None]]:
+    def value(self, record_id: int, commit_ts: int, row: HistoryRow) -> bytes | None:
+        """The bytes that a history row stands for; None when it was erased since it was read.
+
+        Raises:
+            CorruptionError: They are not there.
+        """
+        for looks in range(1, _LOOKS + 1):
+            try:
+                return ropes.read(self._store, row)
+            except CorruptionError:
+                row = self._history_row(record_id, commit_ts)
+                if row.flags & ERASED:
+                    return None
+                if looks == _LOOKS:
+                    raise
+        raise AssertionError("the last look returns or raises")
+
+    def payloads(
+        self, keys: Sequence[bytes], rows: Sequence[bytes | None]
+    ) -> Iterator[tuple[OperationKind, Payload | None]]:
         """The values of history rows, for the event log; each is read as it is taken.
 
         Raises:
             CorruptionError: A row is missing.
         """
-        for data in rows:
+        for key, data in zip(keys, rows, strict=True):
             if data is None:
                 raise layout.damaged(Table.HISTORY, "an event's value has no row")
             if inline := inline_value(data):
@@ -272,7 +308,11 @@ class Reads:
                 continue
             row = layout.unpack_history_row(data)
             kind = kind_of(row.flags)
-            yield kind, Payload(row.content_type, ropes.read(self._store, row)) if kind == "write" else None
+            value = self.value(*layout.parse_history_key(key), row) if kind == "write" else None
+            if value is not None:
+                yield kind, Payload(row.content_type, value)
+            else:
+                yield ("erased" if kind == "write" else kind), None
 
 
 def _readable(entry: Entry, read_ts: int) -> Entry:

@@ -164,7 +164,7 @@ class Log:
                 for number, operations in zip(numbers, kept, strict=True)
                 for operation in operations
             ]
-            values = self._reads.payloads(self._store.get_many(Table.HISTORY, keys))
+            values = self._reads.payloads(keys, self._store.get_many(Table.HISTORY, keys))
         for number, row, operations in zip(numbers, rows, kept, strict=True):
             shown = []
             for record_id, version, kind, _ in operations:

@@ -11,7 +11,7 @@ that its base ends in, so their piece and the base's melt into one, and reading 
 
 Invariants:
 
-* R1. Segments are never changed or moved; an epoch's bytes below its tail are for ever.
+* R1. Segments are never changed or moved; an epoch's bytes below its tail are for ever, or erased (`sweep`).
 * R2. A span lies within its epoch; the pieces of a value add up to its length.
 * R3. A value is written whole, into an epoch of its own, when it would need more pieces, or when less
   than half of the epoch it would grow is part of it: what is dead cannot outgrow what is alive.
@@ -97,7 +97,7 @@ def _read_piece(store: Store, piece: Piece) -> bytes:
     record_id, epoch, start, stop = piece
     parts = []
     at = start
-    for offset, data in _rows(store, piece):
+    for offset, data in segments_of(store, piece):
         if offset > at:
             break
         parts.append(data[at - offset : stop - offset])
@@ -109,7 +109,7 @@ def _read_piece(store: Store, piece: Piece) -> bytes:
     )
 
 
-def _rows(store: Store, span: Span) -> Iterator[tuple[int, bytes]]:
+def segments_of(store: Store, span: Span) -> Iterator[tuple[int, bytes]]:
     """The segments that hold a span, in order, with their offsets."""
     record_id, epoch, start, stop = span
     begin = segment_key(record_id, epoch, start)

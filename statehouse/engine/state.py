@@ -16,6 +16,7 @@ from typing import Final
 
 from statehouse.engine import layout
 from statehouse.engine.layout import Head, Horizon, Totals
+from statehouse.engine.spans import Spans
 from statehouse.errors import CompactedError, InvalidArgumentError, StoreChangedError
 from statehouse.protocol.limits import Limits, check_integer
 from statehouse.protocol.names import RecordKey, check_agent_id, check_key, check_namespace
@@ -87,6 +88,8 @@ class State:
         self.totals: dict[bytes, Totals] = {}
         self.in_doubt: set[str] = set()
         self.in_flight: set[str] = set()
+        self.erasing: Spans | None = None
+        """Bytes that are being erased: no value may be made of a value that has some of them."""
         self._prefixes: dict[tuple[str, str], bytes] = {}
         self._names: dict[int, RecordKey] = {}
 

@@ -16,6 +16,8 @@ cost more than the commit. The writing lock is held by whoever writes. Ctrl-C ca
 caller's thread, so a group is set down as `_unfinished` before it is written; whoever writes next finishes
 it first, with the same rows: writing rows again changes nothing.
 
+What changes rows of the past (erasing) does so in errands, which the writer runs between two groups.
+
 ======================  ===============================  =========================================
 what fails              what is known                    what happens
 ======================  ===============================  =========================================
@@ -35,7 +37,8 @@ Invariants:
   group is written, never after.
 * W4. A group that was not written leaves no trace in the state.
 * W5. Whoever was refused, or told a commit_ts, because of a group's rows shares the group's failure.
-* W6. A group that was set down as unfinished is written and announced, or in doubt (G8), before any other.
+* W6. A group that was set down as unfinished is written and announced, or in doubt (G8), before any other,
+  and before any errand.
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ from typing import Final, NamedTuple
 from statehouse.engine.clock import Clock
 from statehouse.engine.commits import DependsOnGroup, Group, Outcome
 from statehouse.engine.entropy import Entropy
+from statehouse.engine.errands import Errand, Rows
 from statehouse.engine.marks import Marker
 from statehouse.engine.prepare import Prepared, prepare
 from statehouse.engine.state import State
@@ -116,6 +120,7 @@ class Writer:
         self._clock = clock
         self._entropy = entropy
         self._queue: deque[Ticket] = deque()
+        self._errands: deque[Errand] = deque()
         self._queued_bytes = 0
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -175,6 +180,27 @@ class Writer:
             return refused
         self.start()
         return ticket.future
+
+    def run(self, rows: Rows, *, sync: bool = False) -> None:
+        """Has rows worked out and written between two groups of commits, and waits for it.
+
+        Raises:
+            OverloadedError: The disk is full or busy; nothing was written.
+            RefusingWritesError: Nothing is written any more, or what was written is in doubt (G8).
+            EngineError: The store is closed.
+        """
+        if threading.current_thread() is self._thread:
+            raise EngineError("a callback of a commit runs in the writer, and cannot wait for it")
+        errand = Errand(rows, sync=sync)
+        with self._lock:
+            self._check_open()
+            self._errands.append(errand)
+        self.start()
+        try:
+            errand.done.result()
+        except BaseException:
+            errand.done.cancel()
+            raise
 
     def refuse(self, why: str) -> None:
         """Stops writing until the store is reopened (G8)."""
@@ -249,7 +275,7 @@ class Writer:
         state, commit = self._state, prepared.commit
         mine = False
         try:
-            if not self._writing.acquire(blocking=False) or self._queue or self._unfinished is not None:
+            if not self._writing.acquire(blocking=False) or self._busy:
                 return None
             self._check_open()
             mine = True
@@ -299,20 +325,57 @@ class Writer:
                 self._state.in_doubt.update(group.txn_ids)
             self._unfinished = None
             self._state.in_flight.difference_update(group.txn_ids)
-        while self._queue:
-            self._write_group()
+        while self._queue or self._errands:
+            if self._errands:
+                self._run_errand(self._errands.popleft())
+            if self._queue:
+                self._write_group()
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._queue or self._errands) or self._unfinished is not None
+
+    def _run_errand(self, errand: Errand) -> None:
+        if not errand.done.set_running_or_notify_cancel():
+            return
+        try:
+            if self.refusing:
+                raise self._refusal()  # noqa: TRY301 - whoever waits for the errand gets it like any other
+            failure = self._write_errand(errand)
+        except BaseException as error:  # noqa: BLE001 - a panic of the storage must not end the writer
+            errand.done.set_exception(error)
+            return
+        if failure is not None:
+            errand.done.set_exception(failure)
+        else:
+            errand.done.set_result(None)
+
+    def _write_errand(self, errand: Errand) -> StatehouseError | None:
+        store = self._state.store
+        rows = errand.rows()
+        try:
+            store.write(rows)
+            if errand.sync:
+                store.sync()
+        except NotWrittenError as error:
+            # Its text only, as in `_write`.
+            return _overloaded(str(error), error.reason)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the outcome is in doubt (G8)
+            self.refuse(f"a write failed: {type(error).__name__}: {error}")
+            return self._refusal()
+        return None
 
     def _run(self) -> None:
         while not (self._closing and not self._queue):
             # In this order: whoever queues a commit after the queue was found empty finds the writer idle.
             self._idle = True
-            if not (self._queue or self._closing or self._unfinished is not None):
+            if not (self._busy or self._closing):
                 deadline = self._watch.next_deadline()
                 self._wake.wait(None if deadline is None else max(0.0, deadline - self._clock.monotonic()))
             self._idle = False
             self._wake.clear()
             self._watch.expire(self._clock.monotonic())
-            if self._queue or self._unfinished is not None:
+            if self._busy:
                 with self._writing:
                     self._write_all()
 
@@ -454,6 +517,10 @@ _IN_DOUBT: Final = Outcome(Committed(0, 0), staged=True)
 
 
 def _not_written(why: str, reason: str, _: Commit) -> StatehouseError:
+    return _overloaded(why, reason)
+
+
+def _overloaded(why: str, reason: str) -> StatehouseError:
     retry_after = _RETRY_AFTER_S.get(reason, 1.0)
     return OverloadedError(f"{why}; nothing was applied", retry_after=retry_after, reason=reason)
 

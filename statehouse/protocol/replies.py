@@ -308,6 +308,28 @@ class CheckPage:
     head_digest: str = ""
 
 
+SHARED_KEYS_MAX = 100
+"""How many other keys one `Erased` names at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What a part of an `Erase` did, or would do.
+
+    Attributes:
+        versions: How many versions of the named keys lost their value. Deletes and versions that were erased
+            before are not counted.
+        shared_versions: How many versions of other keys did, because they shared bytes with those.
+        shared_keys: The other keys, in order; at most 100 of them.
+        cursor: Where the next part begins; None when all is erased, and the bytes are gone from the files.
+    """
+
+    versions: int
+    shared_versions: int
+    shared_keys: tuple[str, ...]
+    cursor: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class EngineVersion:
     """Which software answers."""

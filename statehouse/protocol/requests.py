@@ -25,6 +25,7 @@ from statehouse.protocol.replies import (
     CheckPage,
     Committed,
     EngineVersion,
+    Erased,
     EventPage,
     Located,
     NamespacePage,
@@ -406,3 +407,46 @@ class Check(Request[CheckPage]):
 
     cursor: str | None = None
     limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Erase(Request[Erased]):
+    """Takes the values of one agent's keys away for good: every version up to the present (G6).
+
+    One request does a part; repeat it with the cursor of the part before, until there is none. Then the bytes
+    are in no file of the store any more. Erasing again what was erased changes nothing, and finishes an erase
+    that was cut short. Commits and reads go on meanwhile: they find a value, or `ErasedError`.
+
+    Erased versions keep their number, commit and place in the event log; deletes stay deletes, and the next
+    write of a key gives its next version. Nothing is deleted: to make keys absent, delete them first. Names,
+    origins and times stay.
+
+    Values made with `Extend` share bytes: a version of another key of the agent that shares some with a
+    version that is erased is erased too, also when it was committed meanwhile. A value that the engine wrote
+    whole shares nothing, whatever it was made of.
+
+    Attributes:
+        namespace: The namespace.
+        agent_id: The agent.
+        keys: Keys to erase; what was never written is passed over.
+        prefixes: Erases all keys that begin with one of these too; an empty one is the whole agent.
+        dry_run: Change nothing, and tell what would be erased. Counts of other keys' versions are then upper
+            bounds, when there is more than one part.
+        limit: How many versions this part looks at, 1 to 10,000.
+        cursor: The cursor of the part before; None begins.
+
+    Raises:
+        InvalidArgumentError: Neither keys nor prefixes, or a cursor of another erase.
+        LimitExceededError: More keys and prefixes than one request may name.
+        OverloadedError: The disk is full; nothing of this part was lost or half done: try again.
+        RefusingWritesError: The engine refuses writes until it is reopened (G8), or is read-only. What was
+            being erased may be erased: erase again then.
+    """
+
+    namespace: str
+    agent_id: str
+    keys: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    dry_run: bool = False
+    limit: int = 10_000
+    cursor: str | None = None

@@ -119,8 +119,12 @@ class Store(Protocol):
         """In a read-only store, catches up with what the other process wrote since."""
         ...
 
-    def compact(self) -> None:
-        """Rewrites files so that deleted and overwritten rows take no space."""
+    def compact(self, ranges: Mapping[Table, tuple[bytes, bytes]] | None = None) -> None:
+        """Rewrites files so that deleted and overwritten rows are in none of them any more.
+
+        With ranges, ``start <= key < stop`` in some tables, only of the rows in them. Reads and writes of
+        other threads go on meanwhile.
+        """
         ...
 
     def size_bytes(self) -> int:

@@ -136,7 +136,7 @@ class MemoryStore:
     def refresh(self) -> None:
         """Does nothing: no other process can write here."""
 
-    def compact(self) -> None:
+    def compact(self, ranges: Mapping[Table, tuple[bytes, bytes]] | None = None) -> None:
         """Does nothing: what is deleted takes no space."""
 
     def size_bytes(self) -> int:

@@ -344,8 +344,11 @@ class RocksStore:
         except Exception as error:  # noqa: BLE001 - rocksdict raises nothing narrower (R5)
             self._unreadable(None, error)
 
-    def compact(self) -> None:
-        """Rewrites files so that deleted and overwritten rows take no space.
+    def compact(self, ranges: Mapping[Table, tuple[bytes, bytes]] | None = None) -> None:
+        """Rewrites files so that deleted and overwritten rows are in none of them any more.
+
+        All tables are flushed first, which ends the log that the rows were in: RocksDB deletes it then. See
+        `Store.compact`.
 
         Raises:
             EngineError: The store is read-only or closed, or flushing failed.
@@ -359,7 +362,10 @@ class RocksStore:
         try:
             for family in self._families.values():
                 family.flush()
-                family.compact_range(None, None, options)
+            for table, family in self._families.items():
+                if ranges is None or table in ranges:
+                    start, stop = ranges[table] if ranges is not None else (None, None)
+                    family.compact_range(start, stop, options)
         except Exception as error:
             raise unsure(self._directory, "compaction failed", error) from error
 

@@ -274,14 +274,14 @@ class FaultStore:
         self._require_alive()
         self._inner.refresh()
 
-    def compact(self) -> None:
+    def compact(self, ranges: Mapping[Table, tuple[bytes, bytes]] | None = None) -> None:
         """See `Store.compact`.
 
         Raises:
             SimulatedCrash: The store crashed before.
         """
         self._require_alive()
-        self._inner.compact()
+        self._inner.compact(ranges)
 
     def size_bytes(self) -> int:
         """See `Store.size_bytes`.

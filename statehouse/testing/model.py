@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from statehouse.errors import (
     AlreadyExistsError,
     ConflictError,
+    ErasedError,
     InvalidArgumentError,
     NotFoundError,
     PreconditionFailedError,
@@ -24,6 +25,7 @@ from statehouse.protocol.requests import (
     Commit,
     Copy,
     Delete,
+    Erase,
     Extend,
     KeyRange,
     Precondition,
@@ -32,8 +34,8 @@ from statehouse.protocol.requests import (
 )
 from statehouse.protocol.values import Payload
 
-Asked = tuple[int, tuple[WriteOperation, ...], tuple[Precondition, ...]]
-"""The commit_ts of a transaction, and what it did on which conditions."""
+Asked = tuple[int, tuple[WriteOperation, ...] | None, tuple[Precondition, ...]]
+"""The commit_ts of a transaction, and what it did on which conditions; None: some of it was erased."""
 
 
 @dataclass(slots=True)
@@ -140,6 +142,38 @@ class State:
         before = self.head_digest(len(self.digests))
         self.digests.append(hashlib.sha256(f"{before}{event}".encode()).hexdigest())
 
+    def erase(self, request: Erase) -> int:
+        """Erases all versions of some keys and gives how many had values; here no two values share bytes."""
+        versions = 0
+        for key, entries in self.versions.items():
+            if key[:2] == (request.namespace, request.agent_id) and names(request, key.key):
+                for place, entry in enumerate(entries):
+                    if entry.kind == "write":
+                        versions += 1
+                        if not request.dry_run:
+                            entries[place] = replace(entry, payload=None, kind="erased")
+                            self._erase_operation(key, entry.commit_ts)
+        return versions
+
+    def _erase_operation(self, key: RecordKey, commit_ts: int) -> None:
+        event = self.events[commit_ts - 1]
+        operations = tuple(
+            replace(operation, payload=None, kind="erased")
+            if (operation.namespace, operation.agent_id, operation.key) == key
+            else operation
+            for operation in event.operations
+        )
+        self.events[commit_ts - 1] = replace(event, operations=operations)
+        for txn_id, (at, _, preconditions) in self.asked.items():
+            if at == commit_ts:
+                # What it did is not known any more.
+                self.asked[txn_id] = (at, None, preconditions)
+
+
+def names(request: Erase, key: str) -> bool:
+    """Whether an erase is of a key."""
+    return key in request.keys or key.startswith(request.prefixes)
+
 
 def step(state: State, commit: Commit, now_us: int) -> Event | Committed:
     """Decides a well-formed commit: the event to append, or a reply when there is nothing to append.
@@ -173,7 +207,7 @@ def step(state: State, commit: Commit, now_us: int) -> Event | Committed:
 
 def _repeated(state: State, commit: Commit) -> Committed:
     commit_ts, operations, preconditions = state.asked[commit.txn_id]
-    if (operations, preconditions) != (commit.operations, commit.preconditions):
+    if operations is not None and (operations, preconditions) != (commit.operations, commit.preconditions):
         raise AlreadyExistsError(
             f"transaction {commit.txn_id} was committed as {commit_ts} with other operations",
             txn_id=commit.txn_id,
@@ -259,7 +293,10 @@ def _base(state: State, extend: Extend) -> bytes:
     entries = state.versions.get(extend.base_key, [])
     if extend.base_version > len(entries):
         raise NotFoundError(f"{extend.base_key} has no version {extend.base_version}")
-    payload = entries[extend.base_version - 1].payload
+    base = entries[extend.base_version - 1]
+    if base.kind == "erased":
+        raise ErasedError(f"version {extend.base_version} of {extend.base_key} was erased")
+    payload = base.payload
     if payload is None:
         raise NotFoundError(f"version {extend.base_version} of {extend.base_key} is a delete")
     return payload.data

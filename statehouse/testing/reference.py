@@ -16,7 +16,13 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
 
-from statehouse.errors import EngineError, InvalidArgumentError, NotFoundError, StoreChangedError
+from statehouse.errors import (
+    EngineError,
+    ErasedError,
+    InvalidArgumentError,
+    NotFoundError,
+    StoreChangedError,
+)
 from statehouse.protocol.limits import DEFAULT_LIMITS, Limits
 from statehouse.protocol.replies import (
     AgentPage,
@@ -25,6 +31,7 @@ from statehouse.protocol.replies import (
     EngineVersion,
     Entry,
     Epoch,
+    Erased,
     Event,
     EventPage,
     Located,
@@ -38,6 +45,7 @@ from statehouse.protocol.replies import (
 from statehouse.protocol.requests import (
     Check,
     Commit,
+    Erase,
     FindEvents,
     Get,
     GetAtVersion,
@@ -132,12 +140,13 @@ class ReferenceEngine:
                 return self._commit_locked(request)
             case Get(key, at):
                 at = self._read_ts(at)
-                return Read(self.state.entry(key, at), at)
+                return Read(_readable(self.state.entry(key, at), at), at)
             case GetAtVersion(key, version):
                 return self._get_at_version(key, version)
             case GetMany(keys, at):
                 at = self._read_ts(at)
-                return Page(self._fitting([self.state.entry(key, at) for key in keys]), None, at)
+                found = [_readable(self.state.entry(key, at), at) for key in keys]
+                return Page(self._fitting(found), None, at)
             case Scan():
                 return self._scan(request)
             case History():
@@ -151,8 +160,8 @@ class ReferenceEngine:
                 self.state.check_own(request.store_id, request.epoch)
                 return self._find(request)
             case LocateTime(time_us):
-                found = [event for event in self.state.events if event.committed_at_us <= time_us]
-                return Located(found[-1].commit_ts, found[-1].committed_at_us) if found else Located(0, 0)
+                past = [event for event in self.state.events if event.committed_at_us <= time_us]
+                return Located(past[-1].commit_ts, past[-1].committed_at_us) if past else Located(0, 0)
             case LookupTxn(txn_id):
                 known = self.state.asked.get(txn_id)
                 return TxnOutcome(txn_id, "committed", known[0]) if known else TxnOutcome(txn_id, "absent")
@@ -164,6 +173,8 @@ class ReferenceEngine:
                 return self._status()
             case Check():
                 return self._check(request)
+            case Erase():
+                return self._erase(request)
             case _:
                 raise InvalidArgumentError(f"not a request this engine knows: {request!r:.80}")
 
@@ -187,7 +198,7 @@ class ReferenceEngine:
         entries = self.state.versions.get(key, [])
         if version > len(entries):
             raise NotFoundError(f"{key} has no version {version}; its newest is {len(entries)}")
-        return Read(entries[version - 1], self.state.commit_ts)
+        return Read(_readable(entries[version - 1], self.state.commit_ts), self.state.commit_ts)
 
     def _scan(self, request: Scan) -> Page:
         asked = ("scan", request.namespace, request.agent_id, request.prefix, request.reverse)
@@ -202,7 +213,8 @@ class ReferenceEngine:
             )
         if request.keys_only:
             rows = [Entry(row.key, None, row.version, row.commit_ts, row.kind) for row in rows]
-        return self._page(asked, rows, skip, request.limit, read_ts)
+        page = self._page(asked, rows, skip, request.limit, read_ts)
+        return page if request.keys_only else _readable_page(page)
 
     def _history(self, request: History) -> Page:
         asked = ("history", *request.key, request.reverse)
@@ -340,6 +352,11 @@ class ReferenceEngine:
             followers=self._followers,
         )
 
+    def _erase(self, request: Erase) -> Erased:
+        # Whatever the limit, one part does it all: there is never a cursor.
+        self._resume(("erase",), request.cursor, None)
+        return Erased(self.state.erase(request), 0, (), None)
+
     def _check(self, request: Check) -> CheckPage:
         read_ts, skip = self._resume(("check",), request.cursor, None)
         events = self.state.events[:read_ts]
@@ -357,10 +374,33 @@ class ReferenceEngine:
         )
 
 
+def _readable(entry: Entry, read_ts: int) -> Entry:
+    if entry.kind == "erased":
+        raise ErasedError(
+            f"{entry.key} version {entry.version} was erased",
+            key=entry.key,
+            version=entry.version,
+            commit_ts=entry.commit_ts,
+            read_ts=read_ts,
+        )
+    return entry
+
+
+def _readable_page(page: Page) -> Page:
+    for entry in page.entries:
+        _readable(entry, page.read_ts)
+    return page
+
+
 def _without_payloads(event: Event) -> Event:
+    # Without its values an event says what it did, and not what became of it.
     operations = tuple(
         type(operation)(
-            operation.namespace, operation.agent_id, operation.key, operation.kind, operation.version
+            operation.namespace,
+            operation.agent_id,
+            operation.key,
+            "delete" if operation.kind == "delete" else "write",
+            operation.version,
         )
         for operation in event.operations
     )

@@ -25,6 +25,7 @@ from statehouse.protocol.requests import (
     Commit,
     Copy,
     Delete,
+    Erase,
     Extend,
     FindEvents,
     Get,
@@ -94,6 +95,24 @@ def check_request(request: Request[Any], limits: Limits) -> None:  # noqa: C901,
             check_txn_id(request.txn_id, limits)
         case Check():
             _check_page(None, request.limit, request.cursor, limits)
+        case Erase():
+            _check_erase(request, limits)
+
+
+def _check_erase(request: Erase, limits: Limits) -> None:
+    check_namespace(request.namespace, limits)
+    check_agent_id(request.agent_id, limits)
+    if not type(request.keys) is type(request.prefixes) is tuple:
+        raise InvalidArgumentError("keys and prefixes are tuples")
+    named = len(request.keys) + len(request.prefixes)
+    if not named:
+        raise InvalidArgumentError("name keys or prefixes; an empty prefix is the whole agent")
+    _check_count("keys and prefixes of one request", named, limits.get_many_keys_max)
+    for key in request.keys:
+        check_text("key", key, limits.key_bytes_max)
+    for prefix in request.prefixes:
+        check_text("prefix", prefix, limits.key_bytes_max, empty=True)
+    _check_page(None, request.limit, request.cursor, limits)
 
 
 def _check_key(key: object, limits: Limits) -> None:
