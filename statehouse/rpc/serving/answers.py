@@ -21,6 +21,7 @@ from statehouse.protocol.engine import Engine
 from statehouse.protocol.limits import KIB
 from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit, Replay, Request
+from statehouse.rpc.methods import BY_REQUEST
 from statehouse.rpc.serving.admission import Admission
 from statehouse.rpc.serving.weights import weight_of_commit
 from statehouse.rpc.status import status_of, trailers, words
@@ -117,8 +118,9 @@ class Answers:
         if late and waits and self._draining:
             raise going_down()
         if late or not future.done():
+            call = BY_REQUEST[type(request)].call
             raise DeadlineExceededError(
-                f"there was no answer within {timeout or 0:g} s, the time of the call"
+                f"{call} was not answered within {timeout or 0:g} s, the time of the call"
             )
         return future.result()
 
