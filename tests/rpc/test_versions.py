@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -35,8 +36,11 @@ def version(text: str) -> Version:
 
 
 def declared() -> dict[str, str]:
-    """What pyproject.toml says of each dependency, by its name."""
-    lines = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    """What our distributions say of each dependency, by its name."""
+    lines: list[str] = []
+    for path in (ROOT / "pyproject.toml", *ROOT.glob("integrations/*/pyproject.toml")):
+        project = tomllib.loads(path.read_text())["project"]
+        lines += [*project["dependencies"], *chain(*project.get("optional-dependencies", {}).values())]
     found = (re.fullmatch(r"([\w-]+)(.*)", line) for line in lines)
     return {each[1]: each[2] for each in found if each}
 
@@ -55,9 +59,9 @@ def test_what_runs_here_is_admitted(name: str) -> None:
 
 
 def test_the_oldest_corner_is_the_oldest() -> None:
-    """What `make test-oldest` installs is what pyproject.toml begins at, and no later patch of it."""
+    """What `make test-oldest` installs is what our distributions begin at, and no later patch of it."""
     pins = dict(
-        re.findall(r"^([\w-]+)==([\d.]+)$", (ROOT / "requirements" / "oldest.in").read_text(), re.MULTILINE)
+        re.findall(r"^([\w-]+)==([\d.]+)", (ROOT / "requirements" / "oldest.in").read_text(), re.MULTILINE)
     )
     assert {"grpcio", "protobuf"} <= pins.keys()
     for name, pin in pins.items():
