@@ -40,7 +40,7 @@ def message(draw: st.DrawFn) -> AnyMessage:
 
 Edit = tuple[str, int, AnyMessage]
 EDITS = st.tuples(
-    st.sampled_from(["append", "replace", "remove", "mutate", "front"]), st.integers(0, 30), message()
+    st.sampled_from(["append", "replace", "remove", "mutate", "front"]), st.integers(0, 80), message()
 )
 
 
@@ -64,7 +64,7 @@ def edited(value: list[AnyMessage], edit: Edit) -> list[AnyMessage]:
             return list(value)
 
 
-@given(start=st.integers(0, 20), edits=st.lists(EDITS, max_size=8))
+@given(start=st.integers(0, 2 * ELEMENTS_MIN), edits=st.lists(EDITS, max_size=8))
 def test_whatever_became_of_a_list_its_bytes_are_the_serializers(start: int, edits: list[Edit]) -> None:
     value, before = messages(start), None
     for edit in edits:
@@ -73,7 +73,7 @@ def test_whatever_became_of_a_list_its_bytes_are_the_serializers(start: int, edi
         assert typed == SERDE.dumps_typed(value)
 
 
-@pytest.mark.parametrize("count", [ELEMENTS_MIN, 15, 16, 17, 70_000])
+@pytest.mark.parametrize("count", [ELEMENTS_MIN, 70_000])
 def test_the_header_grows_with_the_list(count: int) -> None:
     one = HumanMessage(content="")
     value: list[AnyMessage] = [one] * (count - 1)
@@ -83,7 +83,7 @@ def test_the_header_grows_with_the_list(count: int) -> None:
 
 
 def test_only_what_is_new_is_serialized(monkeypatch: pytest.MonkeyPatch) -> None:
-    value = messages(50)
+    value = messages(ELEMENTS_MIN)
     _, before = encode(value, SERDE, None)
     seen: list[int] = []
     whole = AllowlistSerializer.dumps_typed
@@ -99,7 +99,7 @@ def test_only_what_is_new_is_serialized(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("before, after", [(1, True), (True, 1), (1, 1.0), (0, False)])
 def test_what_is_equal_and_written_differently_is_written_again(before: object, after: object) -> None:
-    value: list[Any] = [*messages(10), AIMessage(content="x", additional_kwargs={"n": before})]
+    value: list[Any] = [*messages(ELEMENTS_MIN), AIMessage(content="x", additional_kwargs={"n": before})]
     _, known = encode(value, SERDE, None)
     value[-1].additional_kwargs["n"] = after
     typed, _ = encode(value, SERDE, known)
@@ -111,7 +111,10 @@ class Strange:
 
 
 def test_what_holds_more_than_plain_values_is_not_reused() -> None:
-    value: list[Any] = [*messages(10), AIMessage(content="x", additional_kwargs={"n": {1, 2}, "o": Strange})]
+    value: list[Any] = [
+        *messages(ELEMENTS_MIN),
+        AIMessage(content="x", additional_kwargs={"n": {1, 2}, "o": Strange}),
+    ]
     value[-1].additional_kwargs.pop("o")
     typed, known = encode(value, SERDE, None)
     assert typed == SERDE.dumps_typed(value)
@@ -122,4 +125,4 @@ def test_other_serializers_are_asked_for_the_whole() -> None:
     class Other(JsonPlusSerializer):
         pass
 
-    assert encode(messages(20), Other(), None)[1] is None
+    assert encode(messages(ELEMENTS_MIN), Other(), None)[1] is None

@@ -22,7 +22,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from statehouse_langgraph.serde import AllowlistSerializer, Typed
 
-ELEMENTS_MIN: Final = 8
+ELEMENTS_MIN: Final = 32
 """Below this, finding out takes as long as serializing."""
 
 _MSGPACK: Final = "msgpack"
