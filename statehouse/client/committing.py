@@ -12,7 +12,7 @@ from statehouse.protocol.names import RecordKey
 from statehouse.protocol.origin import Origin
 from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit, KeyRange, Precondition, WriteOperation
-from statehouse.tracing.origin import current_origin
+from statehouse.tracing.origin import origin_for
 
 
 def commit(
@@ -36,7 +36,8 @@ def commit(
         read_ts: The commit_ts that `reads` and `ranges` were read as of; None when nothing was read.
         reads: The keys that must not have changed since (G3).
         ranges: The ranges that must not have.
-        origin: Who asks and why; None for the current one.
+        origin: Who asks and why; None for the current one. What it leaves empty is taken from the current
+            span and step.
         txn_id: An id of the caller's; None makes one.
         timeout: Seconds; None for the handle's.
 
@@ -58,7 +59,7 @@ def commit(
         tuple(reads),
         tuple(ranges),
         tuple(preconditions),
-        current_origin() if origin is None else origin,
+        origin_for(origin),
         max(seen.commit_ts, read_ts or 0),
         seen.store_id,
         seen.epoch,

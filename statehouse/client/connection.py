@@ -21,6 +21,8 @@ from statehouse.protocol.engine import Engine, Flow
 from statehouse.protocol.limits import DEFAULT_LIMITS, Limits
 from statehouse.protocol.replies import StoreStatus
 from statehouse.protocol.requests import Request, Status
+from statehouse.tracing.engine import TracedEngine
+from statehouse.tracing.side import Side, asking
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -31,6 +33,9 @@ R = TypeVar("R")
 
 FRESH_S: Final = 3600.0
 """A client that heard of no commit for so long asks before it dates a transaction (G5: ids live a day)."""
+
+
+_HERE: Final = asking()
 
 
 class HandleClosedError(EngineError):
@@ -97,6 +102,7 @@ class Connection:
         local: Whether requests are answered in this process, whatever happens, and point reads fast enough to
             block an event loop for. Others are waited for no longer than their timeout.
         limits: What the engine holds its callers to.
+        side: How spans speak of it; None for an engine in this process.
         monotonic: The clock of timeouts, in seconds.
 
     Raises:
@@ -113,9 +119,10 @@ class Connection:
         release: Callable[[], None] | None = None,
         local: bool = True,
         limits: Limits = DEFAULT_LIMITS,
+        side: Side | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.engine = engine
+        self.engine: Engine = TracedEngine(engine, _HERE if side is None else side)
         self.url = url or f"engine:{type(engine).__name__}"
         self.timeout = check_timeout(timeout, limits)
         self.seen = Seen() if seen is None else seen

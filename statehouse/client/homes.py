@@ -40,6 +40,7 @@ from statehouse.errors import (
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.limits import DEFAULT_LIMITS, check_seconds
 from statehouse.protocol.requests import Status
+from statehouse.tracing.side import Side, asking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,6 +162,7 @@ def connect(address: Address, options: Options, *, timeout: float) -> Connection
             seen=None if remote else lease.seen,  # I7
             release=lease.release,
             local=not remote,
+            side=_side(address) if remote else None,
         )
     except BaseException:
         lease.release()
@@ -168,6 +170,14 @@ def connect(address: Address, options: Options, *, timeout: float) -> Connection
     # I3. At exit `_close_all` does it, in order.
     weakref.finalize(connection, _registry.dropped.put, lease).atexit = False
     return connection
+
+
+def _side(address: Address) -> Side:
+    """How spans speak of a daemon."""
+    if address.where.startswith("unix:"):
+        return asking(address.where.removeprefix("unix:"))
+    host, _, port = address.where.rpartition(":")
+    return asking(host, int(port))
 
 
 def _check_options(options: Options) -> None:

@@ -1,7 +1,15 @@
 """The current origin: who is asking, and why, for every commit that does not say so itself.
 
-It is a context variable, so it follows a thread's calls and an asyncio task, and what one task sets
-another does not see.
+What `use_origin` says is a context variable, so it follows a thread's calls and an asyncio task, and what one
+task sets another does not see. What an origin leaves empty is taken from the span and the step that are
+current:
+
+* The ids of trace and span are a pair: a span is nothing without its trace. They are taken from the current
+  span, recorded or not, if the origin has neither. An origin with a trace and no span gets the current span
+  only if that is one of its trace.
+* Run and step are a pair too: they are taken from the step that is running if the origin has neither; an
+  origin with a run gets the step only if that is one of its run.
+* The agent is taken by itself.
 """
 
 from __future__ import annotations
@@ -11,13 +19,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from statehouse.protocol.origin import NO_ORIGIN, Origin, check_origin
+from statehouse.tracing.api import SpanIds, current_ids
+from statehouse.tracing.current import Active, current_active
 
 _current: ContextVar[Origin] = ContextVar("statehouse_origin", default=NO_ORIGIN)
 
 
 def current_origin() -> Origin:
-    """Gives the origin that a transaction begun now is stored under; an empty one outside `use_origin`."""
-    return _current.get()
+    """Gives the origin that a transaction begun now is stored under.
+
+    It is what `use_origin` says, and for the rest the current span and step; an empty one outside of all of
+    them.
+    """
+    return completed(_current.get())
 
 
 @contextmanager
@@ -25,7 +39,8 @@ def use_origin(origin: Origin) -> Iterator[Origin]:
     """Makes an origin the current one inside a ``with`` block.
 
     Args:
-        origin: The origin; it replaces the outer one whole.
+        origin: The origin; it replaces the outer one whole. Fields that it leaves empty are taken from the
+            span and the step that are current when a transaction begins.
 
     Raises:
         InvalidArgumentError: A malformed id, or text with control characters.
@@ -37,3 +52,35 @@ def use_origin(origin: Origin) -> Iterator[Origin]:
         yield origin
     finally:
         _current.reset(token)
+
+
+def origin_for(given: Origin | None) -> Origin:
+    """Gives the origin of a transaction: what its caller gave, or else the current one, completed."""
+    return completed(_current.get() if given is None else given)
+
+
+def completed(origin: Origin) -> Origin:
+    """Gives an origin with what it leaves empty taken from the current span and step."""
+    ids = current_ids()
+    active = current_active()
+    if (ids is None and active is None) or not isinstance(origin, Origin):
+        # Whoever checks origins says what is wrong with one.
+        return origin
+    trace_id, span_id = _ids(origin, ids)
+    run_id, step, agent_id = _step(origin, active)
+    return Origin(trace_id, span_id, agent_id, run_id, step, origin.attributes)
+
+
+def _ids(origin: Origin, ids: SpanIds | None) -> tuple[str, str]:
+    if ids is None or origin.span_id or origin.trace_id not in ("", ids.trace_id):
+        return origin.trace_id, origin.span_id
+    return ids.trace_id, ids.span_id
+
+
+def _step(origin: Origin, active: Active | None) -> tuple[str, str, str]:
+    if active is None:
+        return origin.run_id, origin.step, origin.agent_id
+    agent_id = origin.agent_id or active.agent_id
+    if origin.step or origin.run_id not in ("", active.run_id):
+        return origin.run_id, origin.step, agent_id
+    return active.run_id, active.step, agent_id

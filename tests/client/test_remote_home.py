@@ -82,7 +82,9 @@ class ForgetfulEngine:
 
 
 def engine_of(handle: Statehouse | StatehouseAsync) -> Any:
-    return handle.connection.engine
+    """The engine behind the spans around it."""
+    traced: Any = handle.connection.engine
+    return traced.engine
 
 
 # Opening.

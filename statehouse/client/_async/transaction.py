@@ -16,7 +16,7 @@ from statehouse.client.transactions import OPEN, TransactionLogic
 from statehouse.errors import ConflictError, OverloadedError, PreconditionFailedError
 from statehouse.protocol.names import check_namespace
 from statehouse.protocol.origin import Origin
-from statehouse.tracing.origin import current_origin
+from statehouse.tracing.origin import origin_for
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class TransactionAsync:
                 namespace=namespace,
                 agent_id=agent_id,
                 timeout=timeout,
-                origin=current_origin() if origin is None else origin,
+                origin=origin_for(origin),
                 txn_id=txn_id,
             )
         )

@@ -13,7 +13,7 @@ from statehouse.protocol.requests import Commit, Replay, Request
 from statehouse.rpc.calling.call import Call
 from statehouse.rpc.calling.link import Link
 from statehouse.rpc.methods import BY_REQUEST
-from statehouse.tracing.origin import current_origin
+from statehouse.tracing.propagation import traceparent
 
 R = TypeVar("R")
 
@@ -118,7 +118,7 @@ class RemoteEngine:
             method,
             message,
             deadline=time.monotonic() + timeout,
-            traceparent=_traceparent(),
+            traceparent=traceparent(),
             withdrawn=self._link.withdraw,
         )
         self._link.send(call)
@@ -128,9 +128,3 @@ class RemoteEngine:
 def _checked(timeout: float) -> float:
     check_seconds("timeout", timeout, DEFAULT_LIMITS.timeout_s_min, DEFAULT_LIMITS.timeout_s_max)
     return timeout
-
-
-def _traceparent() -> str:
-    """The span that asks, as W3C Trace Context says it; empty if there is none."""
-    origin = current_origin()
-    return f"00-{origin.trace_id}-{origin.span_id}-01" if origin.trace_id and origin.span_id else ""
