@@ -37,6 +37,7 @@ WORDS = {
     '(await agent.get_state("seen"))': 'agent.get_state("seen")',
     "This does no I/O and is never awaited.": "This does no I/O.",
     "StatehouseAsync": "Statehouse",
+    "ErasesAsync": "Erases",
     "AgentAsync": "Agent",
     "TransactionAsync": "Transaction",
     "AsyncStream": "Stream",

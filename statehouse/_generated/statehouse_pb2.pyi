@@ -851,6 +851,36 @@ class CheckResponse(_message.Message):
     head_digest: str
     def __init__(self, problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., checked: _Optional[int] = ..., done_fraction: _Optional[float] = ..., cursor: _Optional[str] = ..., head_digest: _Optional[str] = ...) -> None: ...
 
+class EraseRequest(_message.Message):
+    __slots__ = ("namespace", "agent_id", "keys", "prefixes", "dry_run", "limit", "cursor")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    PREFIXES_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    agent_id: str
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    prefixes: _containers.RepeatedScalarFieldContainer[str]
+    dry_run: bool
+    limit: int
+    cursor: str
+    def __init__(self, namespace: _Optional[str] = ..., agent_id: _Optional[str] = ..., keys: _Optional[_Iterable[str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., dry_run: bool = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class EraseResponse(_message.Message):
+    __slots__ = ("versions", "shared_versions", "shared_keys", "cursor")
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    SHARED_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    SHARED_KEYS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    versions: int
+    shared_versions: int
+    shared_keys: _containers.RepeatedScalarFieldContainer[str]
+    cursor: str
+    def __init__(self, versions: _Optional[int] = ..., shared_versions: _Optional[int] = ..., shared_keys: _Optional[_Iterable[str]] = ..., cursor: _Optional[str] = ...) -> None: ...
+
 class Problem(_message.Message):
     __slots__ = ("commit_ts", "table", "what")
     COMMIT_TS_FIELD_NUMBER: _ClassVar[int]
@@ -868,7 +898,7 @@ class RequestBatch(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[RequestItem, _Mapping]]] = ...) -> None: ...
 
 class RequestItem(_message.Message):
-    __slots__ = ("id", "timeout_ms", "traceparent", "cancel", "health", "version", "get_state", "get_state_at_version", "get_many", "scan_prefix", "get_history", "list_agents", "list_namespaces", "replay_page", "find_events", "locate_time", "lookup_transaction", "commit_transaction", "status", "check")
+    __slots__ = ("id", "timeout_ms", "traceparent", "cancel", "health", "version", "get_state", "get_state_at_version", "get_many", "scan_prefix", "get_history", "list_agents", "list_namespaces", "replay_page", "find_events", "locate_time", "lookup_transaction", "commit_transaction", "status", "check", "erase")
     ID_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
@@ -889,6 +919,7 @@ class RequestItem(_message.Message):
     COMMIT_TRANSACTION_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     CHECK_FIELD_NUMBER: _ClassVar[int]
+    ERASE_FIELD_NUMBER: _ClassVar[int]
     id: int
     timeout_ms: int
     traceparent: str
@@ -909,7 +940,8 @@ class RequestItem(_message.Message):
     commit_transaction: CommitTransactionRequest
     status: StatusRequest
     check: CheckRequest
-    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., health: _Optional[_Union[HealthRequest, _Mapping]] = ..., version: _Optional[_Union[VersionRequest, _Mapping]] = ..., get_state: _Optional[_Union[GetStateRequest, _Mapping]] = ..., get_state_at_version: _Optional[_Union[GetStateAtVersionRequest, _Mapping]] = ..., get_many: _Optional[_Union[GetManyRequest, _Mapping]] = ..., scan_prefix: _Optional[_Union[ScanPrefixRequest, _Mapping]] = ..., get_history: _Optional[_Union[GetHistoryRequest, _Mapping]] = ..., list_agents: _Optional[_Union[ListAgentsRequest, _Mapping]] = ..., list_namespaces: _Optional[_Union[ListNamespacesRequest, _Mapping]] = ..., replay_page: _Optional[_Union[ReplayPageRequest, _Mapping]] = ..., find_events: _Optional[_Union[FindEventsRequest, _Mapping]] = ..., locate_time: _Optional[_Union[LocateTimeRequest, _Mapping]] = ..., lookup_transaction: _Optional[_Union[LookupTransactionRequest, _Mapping]] = ..., commit_transaction: _Optional[_Union[CommitTransactionRequest, _Mapping]] = ..., status: _Optional[_Union[StatusRequest, _Mapping]] = ..., check: _Optional[_Union[CheckRequest, _Mapping]] = ...) -> None: ...
+    erase: EraseRequest
+    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., health: _Optional[_Union[HealthRequest, _Mapping]] = ..., version: _Optional[_Union[VersionRequest, _Mapping]] = ..., get_state: _Optional[_Union[GetStateRequest, _Mapping]] = ..., get_state_at_version: _Optional[_Union[GetStateAtVersionRequest, _Mapping]] = ..., get_many: _Optional[_Union[GetManyRequest, _Mapping]] = ..., scan_prefix: _Optional[_Union[ScanPrefixRequest, _Mapping]] = ..., get_history: _Optional[_Union[GetHistoryRequest, _Mapping]] = ..., list_agents: _Optional[_Union[ListAgentsRequest, _Mapping]] = ..., list_namespaces: _Optional[_Union[ListNamespacesRequest, _Mapping]] = ..., replay_page: _Optional[_Union[ReplayPageRequest, _Mapping]] = ..., find_events: _Optional[_Union[FindEventsRequest, _Mapping]] = ..., locate_time: _Optional[_Union[LocateTimeRequest, _Mapping]] = ..., lookup_transaction: _Optional[_Union[LookupTransactionRequest, _Mapping]] = ..., commit_transaction: _Optional[_Union[CommitTransactionRequest, _Mapping]] = ..., status: _Optional[_Union[StatusRequest, _Mapping]] = ..., check: _Optional[_Union[CheckRequest, _Mapping]] = ..., erase: _Optional[_Union[EraseRequest, _Mapping]] = ...) -> None: ...
 
 class Cancel(_message.Message):
     __slots__ = ()
@@ -926,7 +958,7 @@ class TooLarge(_message.Message):
     def __init__(self) -> None: ...
 
 class ReplyItem(_message.Message):
-    __slots__ = ("id", "error", "too_large", "health", "version", "get_state", "get_state_at_version", "get_many", "scan_prefix", "get_history", "list_agents", "list_namespaces", "replay_page", "find_events", "locate_time", "lookup_transaction", "commit_transaction", "status", "check")
+    __slots__ = ("id", "error", "too_large", "health", "version", "get_state", "get_state_at_version", "get_many", "scan_prefix", "get_history", "list_agents", "list_namespaces", "replay_page", "find_events", "locate_time", "lookup_transaction", "commit_transaction", "status", "check", "erase")
     ID_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     TOO_LARGE_FIELD_NUMBER: _ClassVar[int]
@@ -946,6 +978,7 @@ class ReplyItem(_message.Message):
     COMMIT_TRANSACTION_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     CHECK_FIELD_NUMBER: _ClassVar[int]
+    ERASE_FIELD_NUMBER: _ClassVar[int]
     id: int
     error: StatehouseError
     too_large: TooLarge
@@ -965,4 +998,5 @@ class ReplyItem(_message.Message):
     commit_transaction: CommitTransactionResponse
     status: StatusResponse
     check: CheckResponse
-    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[StatehouseError, _Mapping]] = ..., too_large: _Optional[_Union[TooLarge, _Mapping]] = ..., health: _Optional[_Union[HealthResponse, _Mapping]] = ..., version: _Optional[_Union[VersionResponse, _Mapping]] = ..., get_state: _Optional[_Union[GetStateResponse, _Mapping]] = ..., get_state_at_version: _Optional[_Union[GetStateAtVersionResponse, _Mapping]] = ..., get_many: _Optional[_Union[GetManyResponse, _Mapping]] = ..., scan_prefix: _Optional[_Union[ScanPrefixResponse, _Mapping]] = ..., get_history: _Optional[_Union[GetHistoryResponse, _Mapping]] = ..., list_agents: _Optional[_Union[ListAgentsResponse, _Mapping]] = ..., list_namespaces: _Optional[_Union[ListNamespacesResponse, _Mapping]] = ..., replay_page: _Optional[_Union[EventPage, _Mapping]] = ..., find_events: _Optional[_Union[EventPage, _Mapping]] = ..., locate_time: _Optional[_Union[LocateTimeResponse, _Mapping]] = ..., lookup_transaction: _Optional[_Union[LookupTransactionResponse, _Mapping]] = ..., commit_transaction: _Optional[_Union[CommitTransactionResponse, _Mapping]] = ..., status: _Optional[_Union[StatusResponse, _Mapping]] = ..., check: _Optional[_Union[CheckResponse, _Mapping]] = ...) -> None: ...
+    erase: EraseResponse
+    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[StatehouseError, _Mapping]] = ..., too_large: _Optional[_Union[TooLarge, _Mapping]] = ..., health: _Optional[_Union[HealthResponse, _Mapping]] = ..., version: _Optional[_Union[VersionResponse, _Mapping]] = ..., get_state: _Optional[_Union[GetStateResponse, _Mapping]] = ..., get_state_at_version: _Optional[_Union[GetStateAtVersionResponse, _Mapping]] = ..., get_many: _Optional[_Union[GetManyResponse, _Mapping]] = ..., scan_prefix: _Optional[_Union[ScanPrefixResponse, _Mapping]] = ..., get_history: _Optional[_Union[GetHistoryResponse, _Mapping]] = ..., list_agents: _Optional[_Union[ListAgentsResponse, _Mapping]] = ..., list_namespaces: _Optional[_Union[ListNamespacesResponse, _Mapping]] = ..., replay_page: _Optional[_Union[EventPage, _Mapping]] = ..., find_events: _Optional[_Union[EventPage, _Mapping]] = ..., locate_time: _Optional[_Union[LocateTimeResponse, _Mapping]] = ..., lookup_transaction: _Optional[_Union[LookupTransactionResponse, _Mapping]] = ..., commit_transaction: _Optional[_Union[CommitTransactionResponse, _Mapping]] = ..., status: _Optional[_Union[StatusResponse, _Mapping]] = ..., check: _Optional[_Union[CheckResponse, _Mapping]] = ..., erase: _Optional[_Union[EraseResponse, _Mapping]] = ...) -> None: ...

@@ -157,6 +157,11 @@ class StatehouseServiceStub(object):
                 request_serializer=statehouse_dot___generated_dot_statehouse__pb2.CheckRequest.SerializeToString,
                 response_deserializer=statehouse_dot___generated_dot_statehouse__pb2.CheckResponse.FromString,
                 _registered_method=True)
+        self.Erase = channel.unary_unary(
+                '/statehouse.v1.StatehouseService/Erase',
+                request_serializer=statehouse_dot___generated_dot_statehouse__pb2.EraseRequest.SerializeToString,
+                response_deserializer=statehouse_dot___generated_dot_statehouse__pb2.EraseResponse.FromString,
+                _registered_method=True)
         self.Pipeline = channel.stream_stream(
                 '/statehouse.v1.StatehouseService/Pipeline',
                 request_serializer=statehouse_dot___generated_dot_statehouse__pb2.RequestBatch.SerializeToString,
@@ -361,6 +366,15 @@ class StatehouseServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Erase(self, request, context):
+        """Takes the values of one agent's keys away for good, every version up to the present; in parts. Call it with the
+        cursor of the answer before until an answer has none: then the bytes are in no file of the store any more. An
+        erase that was cut short is finished by erasing again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Pipeline(self, request_iterator, context):
         """Many requests over one stream. What waits together travels together, which on one machine carries ten times
         as many requests as calls of their own. Replies come in any order; each item has its own reply or error, and
@@ -494,6 +508,11 @@ def add_StatehouseServiceServicer_to_server(servicer, server):
                     servicer.Check,
                     request_deserializer=statehouse_dot___generated_dot_statehouse__pb2.CheckRequest.FromString,
                     response_serializer=statehouse_dot___generated_dot_statehouse__pb2.CheckResponse.SerializeToString,
+            ),
+            'Erase': grpc.unary_unary_rpc_method_handler(
+                    servicer.Erase,
+                    request_deserializer=statehouse_dot___generated_dot_statehouse__pb2.EraseRequest.FromString,
+                    response_serializer=statehouse_dot___generated_dot_statehouse__pb2.EraseResponse.SerializeToString,
             ),
             'Pipeline': grpc.stream_stream_rpc_method_handler(
                     servicer.Pipeline,
@@ -1152,6 +1171,33 @@ class StatehouseService(object):
             '/statehouse.v1.StatehouseService/Check',
             statehouse_dot___generated_dot_statehouse__pb2.CheckRequest.SerializeToString,
             statehouse_dot___generated_dot_statehouse__pb2.CheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Erase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/statehouse.v1.StatehouseService/Erase',
+            statehouse_dot___generated_dot_statehouse__pb2.EraseRequest.SerializeToString,
+            statehouse_dot___generated_dot_statehouse__pb2.EraseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,7 @@ from statehouse.engine.erased import erased_name_row, erased_row, pack_remains, 
 from statehouse.engine.errands import Rows
 from statehouse.engine.layout import ERASED, INLINE, ROPE, Span
 from statehouse.engine.past import Names, Version, versions_of, versions_since
+from statehouse.engine.purge import Purger
 from statehouse.engine.reads import check_limit
 from statehouse.engine.spans import Spans
 from statehouse.engine.state import State
@@ -127,6 +128,11 @@ class Eraser:
         self._run = run
         self._sync = sync
         self._turn = threading.Lock()
+        self._purger = Purger(state.store)
+
+    def close(self) -> None:
+        """Returns when nothing is at work any more."""
+        self._purger.close()
 
     def erase(self, request: Erase) -> Erased:
         """Does one part; see `Erase`."""
@@ -145,15 +151,14 @@ class Eraser:
             through, packed = unpack_cursor(state, scope, request.cursor)
             place = _Place.unpack(packed)
         part = _Part(agent, names, through, request)
-        following = self._do(part, place)
+        following = self._do(part, place, f"{through}\0{scope}")
         cursor = following and pack_cursor(state, scope, through, following.pack())
         return part.reply(cursor)
 
-    def _do(self, part: _Part, place: _Place) -> _Place | None:
+    def _do(self, part: _Part, place: _Place, what: str) -> _Place | None:
         if place.phase == _PURGE:
-            # Without the turn: it takes as long as it takes.
-            self._purge(part)
-            return None
+            # Whoever erases the same up to the same commit had swept it before a purge of that name began.
+            return None if self._purger.is_done(what, part.agent) else place
         with self._turn:  # E3
             following = (self._mark if place.phase == _MARK else self._sweep)(part, place)
             if not part.request.dry_run:
@@ -296,26 +301,6 @@ class Eraser:
             some = versions[at : at + PAGE_ROWS]
             rows = [(Table.HISTORY, version.key, erased_row(version.row)) for version in some]
             self._run(partial(tuple, rows))
-
-    def _purge(self, part: _Part) -> None:
-        """Rewrites the files that hold rows of the agent, and those that hold transaction ids."""
-        low, high = COMMIT_TS_MAX, 0
-        start, stop = part.agent, layout.prefix_end(part.agent)
-        while page := self._store.scan(Table.NAMES, start, stop):
-            ids = [layout.unpack_name_head(data)[0] for _, data in page]
-            low, high = min(low, *ids), max(high, *ids)
-            start = page[-1][0] + b"\0"
-        if not high:
-            return
-        records = layout.pack_u64(low), layout.pack_u64(high + 1)
-        self._store.compact(
-            {
-                Table.NAMES: (part.agent, stop),
-                Table.HISTORY: records,
-                Table.SEGMENTS: records,
-                Table.TXNS: (b"", b"\xff" * 8),
-            }
-        )
 
 
 def _spans(row: bytes) -> Sequence[Span]:

@@ -142,7 +142,7 @@ class LocalEngine:
         reads = Reads(state)
         self._log = Log(state, reads)
         self._verifier = Verifier(state)
-        eraser = Eraser(state, self._writer.run, lambda: self._writer.run(tuple, sync=True))
+        self._eraser = Eraser(state, self._writer.run, lambda: self._writer.run(tuple, sync=True))
         self._pool: ThreadPoolExecutor | None = None
         self._erasing: ThreadPoolExecutor | None = None
         self._pool_lock = threading.Lock()
@@ -160,7 +160,7 @@ class LocalEngine:
             LookupTxn: self._log.lookup,
             Commit: self._commit,
             Check: self._check,
-            Erase: eraser.erase,
+            Erase: self._eraser.erase,
             Status: self._status,
             Health: lambda _: "ok",
             Version: lambda _: EngineVersion(__version__, git_sha()),
@@ -216,6 +216,7 @@ class LocalEngine:
         for pool in pools:
             if pool is not None:
                 pool.shutdown(wait=True)
+        self._eraser.close()
         state = self._state
         try:
             if self._marker is not None and not self._writer.refusing:

@@ -12,7 +12,7 @@ from statehouse._generated import statehouse_pb2 as pb
 from statehouse.errors import InvalidArgumentError
 from statehouse.protocol import requests
 from statehouse.protocol.requests import Request
-from statehouse.rpc.codec import commits, events, reads, stores
+from statehouse.rpc.codec import commits, erasing, events, reads, stores
 
 M = TypeVar("M", bound=Message)
 
@@ -223,6 +223,17 @@ METHODS: Final = (
         stores.decode_check,
         stores.encode_check_reply,
         stores.decode_check_reply,
+    ),
+    Method(
+        "Erase",
+        "erase",
+        requests.Erase,
+        pb.EraseRequest,
+        pb.EraseResponse,
+        erasing.encode_erase,
+        erasing.decode_erase,
+        erasing.encode_erase_reply,
+        erasing.decode_erase_reply,
     ),
 )
 

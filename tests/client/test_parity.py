@@ -13,9 +13,16 @@ import pytest
 
 from statehouse import Agent, AgentAsync, Statehouse, StatehouseAsync, Transaction, TransactionAsync
 from statehouse.client import awaiting, blocking
+from statehouse.client._async.erasing import ErasesAsync
+from statehouse.client._sync.erasing import Erases
 from tools import unasync
 
-PAIRS = [(Statehouse, StatehouseAsync), (Agent, AgentAsync), (Transaction, TransactionAsync)]
+PAIRS = [
+    (Statehouse, StatehouseAsync),
+    (Agent, AgentAsync),
+    (Transaction, TransactionAsync),
+    (Erases, ErasesAsync),
+]
 COLOURS = {
     "aio": "view",
     "sync": "view",
@@ -100,7 +107,7 @@ def test_a_difference_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_every_public_method_says_what_it_raises() -> None:
     silent = [
         f"{cls.__name__}.{name}"
-        for cls in (StatehouseAsync, AgentAsync, TransactionAsync)
+        for cls in (StatehouseAsync, AgentAsync, TransactionAsync, ErasesAsync)
         for name, member in vars(cls).items()
         if not name.startswith("_") and inspect.isfunction(member) and "Raises:" not in (member.__doc__ or "")
     ]

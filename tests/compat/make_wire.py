@@ -29,6 +29,7 @@ from statehouse.protocol.replies import (
     EngineVersion,
     Entry,
     Epoch,
+    Erased,
     Event,
     EventPage,
     Located,
@@ -46,6 +47,7 @@ from statehouse.protocol.requests import (
     Commit,
     Copy,
     Delete,
+    Erase,
     Extend,
     FindEvents,
     Get,
@@ -179,6 +181,14 @@ PLACED: Final[dict[str, tuple[Request[Any], Any]]] = {
 }
 """Positions that say in which store they are: what is above is older, and does not."""
 
+ADDED: Final[tuple[tuple[Request[Any], Any], ...]] = (
+    (
+        Erase("default", "planner", ("plan", "seen"), ("draft/", ""), dry_run=True, limit=3, cursor="c1"),
+        Erased(5, 2, ("fork", "other"), "c2"),
+    ),
+)
+"""Requests that came later: what a pipeline carried before is kept as it was."""
+
 _FACTS: Final[dict[str, dict[str, Any]]] = {
     "limit_exceeded": {"limit": 1024, "actual": 1025},
     "already_exists": {"txn_id": "t1", "commit_ts": 7},
@@ -236,13 +246,13 @@ def classic() -> Iterator[tuple[str, Message]]:
     )
 
 
-def pipeline() -> Iterator[tuple[str, Message]]:
+def pipeline(name: str, spoken: tuple[tuple[Request[Any], Any], ...]) -> Iterator[tuple[str, Message]]:
     """What waits together and travels together."""
     asked, answered = pb.RequestBatch(), pb.ReplyBatch()
     asked.items.add(id=1, cancel=pb.Cancel())
     answered.items.add(id=1, error=to_message(every_error()[1]))
     answered.items.add(id=2, too_large=pb.TooLarge())
-    for number, (request, reply) in enumerate(SPOKEN, 3):
+    for number, (request, reply) in enumerate(spoken, 3):
         method = BY_REQUEST[type(request)]
         item = asked.items.add(id=number, timeout_ms=1500, traceparent="00-" + ORIGIN.trace_id)
         message = method.encode(request)
@@ -250,8 +260,8 @@ def pipeline() -> Iterator[tuple[str, Message]]:
         getattr(answered.items.add(id=number), method.field).CopyFrom(
             method.encode_reply(message, request, reply)
         )
-    yield "pipeline.request", asked
-    yield "pipeline.reply", answered
+    yield f"{name}.request", asked
+    yield f"{name}.reply", answered
 
 
 def forms(method: Method, asked: Any, request: Request[Any], reply: object) -> Iterator[tuple[str, Message]]:
@@ -265,7 +275,7 @@ def forms(method: Method, asked: Any, request: Request[Any], reply: object) -> I
 
 def everything() -> Iterator[tuple[str, Message]]:
     """Every message by the name of its file."""
-    for request, reply in SPOKEN:
+    for request, reply in (*SPOKEN, *ADDED):
         method = BY_REQUEST[type(request)]
         asked = method.encode(request)
         yield f"{method.field}.request", asked
@@ -278,7 +288,8 @@ def everything() -> Iterator[tuple[str, Message]]:
     for error in every_error():
         yield f"error.{error.code}", to_message(error)
     yield from classic()
-    yield from pipeline()
+    yield from pipeline("pipeline", SPOKEN)
+    yield from pipeline("pipeline.added", ADDED)
 
 
 def written(message: Message) -> bytes:

@@ -12,12 +12,12 @@ from statehouse.errors import StatehouseError
 from statehouse.protocol.requests import Request
 from statehouse.rpc.methods import BY_REQUEST, parse
 from statehouse.rpc.status import from_message
-from tests.compat.make_wire import GOLDEN, PLACED, SPOKEN, every_error, everything, kept, written
+from tests.compat.make_wire import ADDED, GOLDEN, PLACED, SPOKEN, every_error, everything, kept, written
 
 MESSAGES = dict(everything())
 every_message = pytest.mark.parametrize("name", MESSAGES)
 every_request = pytest.mark.parametrize(
-    "request_,reply", SPOKEN, ids=[type(request).__name__ for request, _ in SPOKEN]
+    "request_,reply", [*SPOKEN, *ADDED], ids=[type(request).__name__ for request, _ in (*SPOKEN, *ADDED)]
 )
 
 

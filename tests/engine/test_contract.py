@@ -10,6 +10,7 @@ from statehouse.testing.contracts.engine import (
     CommitTimeContract,
     CursorsContract,
     EmptyTransactionsContract,
+    EraseContract,
     ExtendContract,
     FindEventsContract,
     FollowContract,
@@ -57,6 +58,10 @@ class TestCommitTime(CommitTimeContract):
 
 
 class TestExtend(ExtendContract):
+    pass
+
+
+class TestErase(EraseContract):
     pass
 
 

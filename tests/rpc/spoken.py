@@ -18,6 +18,7 @@ from statehouse.protocol.replies import (
     EngineVersion,
     Entry,
     Epoch,
+    Erased,
     Event,
     EventPage,
     Located,
@@ -36,6 +37,7 @@ from statehouse.protocol.requests import (
     Commit,
     Copy,
     Delete,
+    Erase,
     Extend,
     FindEvents,
     Get,
@@ -59,7 +61,7 @@ from statehouse.protocol.requests import (
 from statehouse.protocol.values import BYTES, JSON, Payload
 
 some = settings(max_examples=settings().max_examples // 4)
-"""As many examples as are enough where sixteen methods each have a test."""
+"""As many examples as are enough where seventeen methods each have a test."""
 
 words = st.text(st.characters(min_codepoint=0x20, exclude_categories=["Cs"]), max_size=8)
 names = st.text(st.characters(min_codepoint=0x20, exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -67,6 +69,8 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 numbers = st.integers(0, COMMIT_TS_MAX)
 counts = st.integers(1, COMMIT_TS_MAX)
 limits = st.integers(1, 10_000)
+some_names = st.lists(names, max_size=3).map(tuple)
+some_words = st.lists(words, max_size=3).map(tuple)
 keys = st.builds(RecordKey, names, names, names)
 payloads = st.builds(
     Payload, st.sampled_from([JSON, BYTES, "application/msgpack", "ä"]), st.binary(max_size=20)
@@ -144,6 +148,7 @@ asked: dict[type[Request[Any]], st.SearchStrategy[Any]] = {
     Commit: commits,
     Status: st.builds(Status),
     Check: st.builds(Check, cursor, limits),
+    Erase: st.builds(Erase, names, names, some_names, some_words, st.booleans(), limits, cursor),
 }
 """What can be asked, by the kind of request."""
 
@@ -248,4 +253,6 @@ def replies(request: Any) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0912 - on
             return st.builds(
                 CheckPage, st.lists(problems, max_size=3).map(tuple), numbers, st.floats(0, 1), cursor, words
             )
+        case Erase():
+            return st.builds(Erased, numbers, numbers, some_names, cursor)
     raise AssertionError(request)

@@ -191,6 +191,13 @@ def _check(world: World) -> list[Message]:
     return [pb.CheckRequest(limit=1, cursor=cursor)]
 
 
+def _erase(world: World) -> list[Message]:
+    """Of an agent who never wrote anything: whatever becomes of the request, it erases nothing."""
+    first: dict[str, Any] = {"namespace": NAMESPACE, "agent_id": "nobody", "prefixes": ["a"], "keys": ["k"]}
+    cursor = world.cursor("Erase", pb.EraseRequest(**first, limit=1), pb.EraseResponse)
+    return [pb.EraseRequest(**first, limit=1, cursor=cursor), pb.EraseRequest(**first, dry_run=True)]
+
+
 def _commit(world: World) -> list[Message]:
     """Refused, whatever is right about it: a precondition that does not hold is the last thing looked at."""
     status = world.ask("Status", pb.StatusRequest(), pb.StatusResponse)
@@ -364,6 +371,7 @@ SURFACES: Final = (
     Surface("LocateTime", pb.LocateTimeRequest, lambda _: [pb.LocateTimeRequest(time_us=1)], "locate_time"),
     Surface("Status", pb.StatusRequest, lambda _: [pb.StatusRequest()], "status"),
     Surface("Check", pb.CheckRequest, _check, "check"),
+    Surface("Erase", pb.EraseRequest, _erase, "erase"),
     Surface("Pipeline", pb.RequestBatch, _pipeline),
 )
 

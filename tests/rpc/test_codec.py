@@ -20,6 +20,7 @@ from statehouse.protocol.requests import (
     Commit,
     Copy,
     Delete,
+    Erase,
     Extend,
     FindEvents,
     Get,
@@ -145,6 +146,7 @@ class TestWhatWasNotSaid:
             (pb.ReplayPageRequest(namespace="", agent_id="a"), Replay("default", "a")),
             (pb.FindEventsRequest(by=pb.ORIGIN_RUN, id="r"), FindEvents("run", "r", limit=1000)),
             (pb.CheckRequest(), Check(None, 1000)),
+            (pb.EraseRequest(agent_id="a"), Erase("default", "a", limit=1000)),
             (pb.CommitTransactionRequest(txn_id="t"), Commit("t", origin=NO_ORIGIN, timeout_s=30.0)),
             (
                 pb.CommitTransactionRequest(

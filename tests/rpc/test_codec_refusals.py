@@ -22,6 +22,7 @@ from statehouse.protocol.requests import (
     Check,
     Commit,
     Copy,
+    Erase,
     Extend,
     FindEvents,
     Get,
@@ -64,6 +65,7 @@ BAD_REQUESTS: dict[str, Any] = {
         Replay(limit=value),
         FindEvents("run", "r", limit=value),
         Check(limit=value),
+        Erase("default", "planner", ("k",), limit=value),
     ],
     "version": lambda value: [GetAtVersion(KEY, value)],
     "from_ts and to_ts": lambda value: [
@@ -103,6 +105,7 @@ class TestWhatCannotBeSaid:
             ListAgents("default", cursor=value),
             ListNamespaces(cursor=value),
             Check(value),
+            Erase("default", "planner", ("k",), cursor=value),
         ):
             with pytest.raises(InvalidArgumentError):
                 BY_REQUEST[type(request)].encode(request)
@@ -127,6 +130,10 @@ class TestWhatCannotBeSaid:
         [
             GetMany(None),  # type: ignore[arg-type]
             GetMany("keys"),  # type: ignore[arg-type]
+            Erase("default", "planner", "keys"),  # type: ignore[arg-type]
+            Erase("default", "planner", ("k", None)),  # type: ignore[arg-type]
+            Erase("default", "planner", ("k",), None),  # type: ignore[arg-type]
+            Erase("default", "planner", ("k",), dry_run="yes"),  # type: ignore[arg-type]
             Commit("t", None),  # type: ignore[arg-type]
             Commit("t", reads={KEY}),  # type: ignore[arg-type]
             Commit("t", ranges=7),  # type: ignore[arg-type]

@@ -91,6 +91,19 @@ PAGED: Final = (
         lambda **more: pb.CheckRequest(**{"limit": 1, **more}),
         (),
     ),
+    Paged(
+        "Erase",
+        "erase",
+        pb.EraseResponse,
+        _of_agent(pb.EraseRequest, prefixes=["a"], dry_run=True),
+        (
+            {"namespace": "elsewhere"},
+            {"agent_id": "other"},
+            {"keys": ["k"]},
+            {"prefixes": ["ab"]},
+            {"dry_run": False},
+        ),
+    ),
 )
 
 every: Final = pytest.mark.parametrize("paged", PAGED, ids=lambda paged: paged.call)
@@ -177,7 +190,7 @@ def test_a_cursor_of_another_call_is_refused(world: World, paged: Paged) -> None
 
 
 @pytest.mark.parametrize(
-    "paged", [each for each in PAGED if each.call != "Check"], ids=lambda paged: paged.call
+    "paged", [each for each in PAGED if each.call not in ("Check", "Erase")], ids=lambda paged: paged.call
 )
 def test_a_cursor_together_with_a_commit_ts_is_refused(world: World, paged: Paged) -> None:
     found = set(answers(world, paged, cursor=cursor_of(world, paged), at_commit_ts=1))

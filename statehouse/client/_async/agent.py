@@ -13,7 +13,7 @@ from statehouse.client.records import MISSING, Record, RecordVersion
 from statehouse.client.streams import AsyncStream
 from statehouse.protocol.names import check_agent_id, check_namespace
 from statehouse.protocol.origin import Origin
-from statehouse.protocol.replies import Event
+from statehouse.protocol.replies import Erased, Event
 
 if TYPE_CHECKING:
     from statehouse.client._async.handle import StatehouseAsync
@@ -134,6 +134,18 @@ class AgentAsync:
         async with self.begin_transaction(timeout=timeout, origin=origin, txn_id=txn_id) as tx:
             tx.delete(key, if_version=if_version, if_commit_ts=if_commit_ts)
         return tx.committed_ts()
+
+    async def erase(
+        self, *, keys: Iterable[str] = (), prefix: str | None = None, dry_run: bool = False
+    ) -> Erased:
+        """Takes values away for good, every version up to now (G6); see `StatehouseAsync.erase`.
+
+        Raises:
+            StatehouseError: As `StatehouseAsync.erase` does.
+        """
+        return await self.statehouse.erase(
+            agent_id=self.agent_id, namespace=self.namespace, keys=keys, prefix=prefix, dry_run=dry_run
+        )
 
     async def get_state(self, key: str, *, at: At = None, default: Any = MISSING) -> Record:
         """Gives what a key holds; see `StatehouseAsync.get_state`.

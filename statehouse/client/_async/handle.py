@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from statehouse.client import homes, pages, reads
 from statehouse.client._async.agent import AgentAsync
+from statehouse.client._async.erasing import ErasesAsync
 from statehouse.client._async.transaction import TransactionAsync, transact
 from statehouse.client.awaiting import close, iterate, run
 from statehouse.client.connection import Connection
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class StatehouseAsync:
+class StatehouseAsync(ErasesAsync):
     """A handle on a store, for asyncio.
 
     Safe to use from any number of threads and event loops at once. Opening an embedded home takes as long as
@@ -77,9 +78,6 @@ class StatehouseAsync:
         FormatVersionError: The directory was written by a newer Statehouse.
         CorruptionError: What is on disk is not what was written.
     """
-
-    connection: Connection
-    namespace: str
 
     def __init__(
         self,

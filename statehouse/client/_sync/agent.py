@@ -13,7 +13,7 @@ from statehouse.client.records import MISSING, Record, RecordVersion
 from statehouse.client.streams import Stream
 from statehouse.protocol.names import check_agent_id, check_namespace
 from statehouse.protocol.origin import Origin
-from statehouse.protocol.replies import Event
+from statehouse.protocol.replies import Erased, Event
 
 if TYPE_CHECKING:
     from statehouse.client._sync.handle import Statehouse
@@ -132,6 +132,16 @@ class Agent:
         with self.begin_transaction(timeout=timeout, origin=origin, txn_id=txn_id) as tx:
             tx.delete(key, if_version=if_version, if_commit_ts=if_commit_ts)
         return tx.committed_ts()
+
+    def erase(self, *, keys: Iterable[str] = (), prefix: str | None = None, dry_run: bool = False) -> Erased:
+        """Takes values away for good, every version up to now (G6); see `Statehouse.erase`.
+
+        Raises:
+            StatehouseError: As `Statehouse.erase` does.
+        """
+        return self.statehouse.erase(
+            agent_id=self.agent_id, namespace=self.namespace, keys=keys, prefix=prefix, dry_run=dry_run
+        )
 
     def get_state(self, key: str, *, at: At = None, default: Any = MISSING) -> Record:
         """Gives what a key holds; see `Statehouse.get_state`.

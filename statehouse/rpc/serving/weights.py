@@ -46,7 +46,7 @@ def is_light(message: Message, size_bytes: int) -> bool:
         case pb.CommitTransactionRequest() if len(message.changes) <= _LIGHT_CHANGES_MAX:
             payloads = sum([len(change.payload.data) for change in message.changes])
             return size_bytes - payloads <= _LIGHT_BYTES_MAX
-        case pb.CommitTransactionRequest() | pb.GetManyRequest():
+        case pb.CommitTransactionRequest() | pb.GetManyRequest() | pb.EraseRequest():
             return False
     return True
 

@@ -27,6 +27,7 @@ from statehouse.testing.contracts.engine_counts import (
     ListNamespacesContract,
     StatusContract,
 )
+from statehouse.testing.contracts.engine_erase import EraseContract
 from statehouse.testing.contracts.engine_events import FindEventsContract, LocateTimeContract
 from statehouse.testing.contracts.engine_extend import ExtendContract
 from statehouse.testing.contracts.engine_identity import LookupTxnContract, RepeatedCommitsContract
@@ -60,6 +61,7 @@ ENGINE_CONTRACTS: tuple[type, ...] = (
     PreconditionsContract,
     CommitTimeContract,
     ExtendContract,
+    EraseContract,
     RepeatedCommitsContract,
     LookupTxnContract,
     KeyConflictsContract,
@@ -99,6 +101,7 @@ __all__ = [
     "CommitsContract",
     "CursorsContract",
     "EmptyTransactionsContract",
+    "EraseContract",
     "ExtendContract",
     "FindEventsContract",
     "FollowContract",
