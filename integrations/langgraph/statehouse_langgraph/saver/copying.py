@@ -8,7 +8,7 @@ writes next (R1).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -20,10 +20,10 @@ from statehouse_langgraph.errors import ThreadChangedError
 from statehouse_langgraph.saver import keys as names
 from statehouse_langgraph.saver.backing import ATTEMPTS_MAX, Backing, Plan, apply, read_mark
 from statehouse_langgraph.saver.keys import ThreadKeys
-from statehouse_langgraph.saver.pruning import ThreadRows, read_rows
 from statehouse_langgraph.saver.reading import rows_of
 from statehouse_langgraph.saver.records import CheckpointRecord, Mark, Place
 from statehouse_langgraph.saver.removing import busy, finish
+from statehouse_langgraph.saver.rows import ThreadRows, read_rows
 
 _BYTES_AT_ONCE: Final = 4 * 1024 * 1024
 _OPERATIONS_AT_ONCE: Final = 1_000
@@ -80,16 +80,31 @@ def _chosen(rows: ThreadRows, at: str | None) -> Iterator[CheckpointRecord]:
     root = {record.id: record for record in rows.checkpoints.get("", ())}
     if at not in root:
         raise NotFoundError(f"thread {rows.keys.agent_id!r} has no checkpoint {at!r} of its root graph")
-    path: set[str] = set()
-    current: str | None = at
-    while current is not None and current in root:
-        path.add(current)
-        current = rows.parent(root[current])
+    path = _ancestry(rows, root, root[at], ())
     for ns, records in rows.checkpoints.items():
+        by_id = {record.id: record for record in records}
+        wanted: set[str] = set()
         for record in records:
             caller = record.id if ns == "" else (rows.metadata(record).get("parents") or {}).get("")
             if caller in path or (caller is None and record.id <= at):
-                yield record
+                # With its ancestors, which its DeltaChannels need, whoever called for those.
+                wanted.update(_ancestry(rows, by_id, record, wanted))
+        yield from (record for record in records if record.id in wanted)
+
+
+def _ancestry(
+    rows: ThreadRows,
+    by_id: Mapping[str, CheckpointRecord],
+    record: CheckpointRecord,
+    known: Collection[str],
+) -> set[str]:
+    """A checkpoint and its ancestors, as far as they are not known already."""
+    found: set[str] = set()
+    current: str | None = record.id
+    while current is not None and current in by_id and current not in found and current not in known:
+        found.add(current)
+        current = rows.parent(by_id[current])
+    return found
 
 
 def _begun(backing: Backing, target: Place) -> Flow[tuple[Mark, int]]:

@@ -17,7 +17,7 @@ from statehouse.extend import Entry, Flow, RecordKey, Scan, ask
 from statehouse_langgraph.saver import keys as names
 from statehouse_langgraph.saver.backing import Backing
 from statehouse_langgraph.saver.keys import ThreadKeys
-from statehouse_langgraph.saver.reading import Written, get, in_order, loaded, rows_of
+from statehouse_langgraph.saver.reading import Written, get, in_order, loaded, rows_of, scanned
 from statehouse_langgraph.saver.records import NONE, CheckpointRecord, Folded, FoldRecord, Place, WritesRecord
 from statehouse_langgraph.serde import Typed, typed_of
 
@@ -52,14 +52,20 @@ class _Downwards:
     def __init__(self, keys: ThreadKeys, prefix: str, at: int) -> None:
         self._keys = keys
         self._prefix = prefix
-        self._at: int | None = at
+        self._at = at
         self._rows: dict[str, list[Entry]] = {}
         self._cursor: str | None = None
         self._lowest: str | None = None
+        self._highest = ""
         self._limit = _FIRST_ROWS
 
     def take(self, key_prefix: str) -> Flow[list[Entry]]:
         """Gives the rows whose keys begin so; what is above them is forgotten."""
+        if self._lowest is None:
+            self._highest = key_prefix
+        elif key_prefix > self._highest:
+            # A parent with a higher id than its child: ids are the caller's, and clocks differ.
+            return (yield from scanned(self._keys, key_prefix, at=self._at))
         while self._lowest is None or self._lowest >= key_prefix:
             if self._lowest is not None and self._cursor is None:
                 break
@@ -121,14 +127,17 @@ class Walk:
             return found
         look = _FIRST_LOOK
         current = parent
+        # A checkpoint that was stored with its own config is its own parent.
+        seen: set[str] = set()
         while current is not None and not all(each.complete for each in found.values()):
             ancestors: list[CheckpointRecord] = []
             while current is not None and len(ancestors) < look:
-                record = yield from self._checkpoint(current)
+                record = None if current in seen else (yield from self._checkpoint(current))
                 if record is None:
                     current = None
                     break
                 ancestors.append(record)
+                seen.add(record.id)
                 current = record.parent
             look = min(2 * look, _LOOK_MAX)
             if (yield from self._take(ancestors, found)):
@@ -137,11 +146,7 @@ class Walk:
 
     def _checkpoint(self, checkpoint_id: str) -> Flow[CheckpointRecord | None]:
         rows = yield from self._checkpoints.take(self._keys.checkpoint(self._ns, checkpoint_id).key)
-        if not rows:
-            # A parent with a higher id than its child: ids are the caller's.
-            name = self._keys.checkpoint(self._ns, checkpoint_id)
-            rows = list((yield from rows_of((name,), at=self._at)).values())
-        payload = rows[0].payload
+        payload = rows[0].payload if rows else None
         return None if payload is None else CheckpointRecord.of(payload)
 
     def _take(self, ancestors: Sequence[CheckpointRecord], found: Mapping[str, History]) -> Flow[bool]:

@@ -8,7 +8,8 @@ key                                 value
                                     at a version that nobody else uses is in the checkpoint instead
 ``writes/NS/ID/TASK``               a `WritesRecord`: what a task wrote at a checkpoint
 ``fold/NS/ID``                      a `FoldRecord`: what a pruned history leaves to a checkpoint
-``run/RUN``                         the run has checkpoints in this thread
+``leftover/NUMBER``                 a `LeftoverRecord`: what a removal has not got to yet
+``run/RUN``                         the run wrote to this thread
 ``thread``                          a `Mark`
 =================================== ========================================================
 
@@ -16,7 +17,7 @@ All threads together are indexed under an agent of their own, in the namespace w
 
 =================================== ========================================================
 ``active/MINUTE/THREAD``            the minute of its last write; newest first is a scan in reverse
-``run/RUN/THREAD``                  the run has checkpoints in that thread
+``run/RUN/THREAD``                  the run wrote to that thread
 =================================== ========================================================
 
 A part may be any text: ``/``, ``~`` and control characters are escaped, and a part too long for a key is
@@ -33,7 +34,10 @@ from typing import Any, Final
 from statehouse.extend import RecordKey
 
 THREAD: Final = "thread"
+LEFTOVER: Final = "leftover/"
 INDEX_AGENT: Final = "threads"
+VALUED: Final = ("checkpoint/", "value/", "writes/", "fold/", "run/")
+"""What the keys of rows begin with that hold what a graph stored."""
 
 _PART_BYTES_MAX: Final = 300
 _KEPT_CHARS: Final = 48
@@ -91,8 +95,12 @@ class ThreadKeys:
         """What a pruned history left to a checkpoint."""
         return self.named(f"fold/{part(ns)}/{part(checkpoint_id)}")
 
+    def leftover(self, number: int) -> RecordKey:
+        """Some of what a removal has not got to yet."""
+        return self.named(f"{LEFTOVER}{number:06d}")
+
     def run(self, run_id: str) -> RecordKey:
-        """That a run has checkpoints here."""
+        """That a run wrote here."""
         return self.named(f"run/{part(run_id)}")
 
     def active(self, minute: int) -> RecordKey:

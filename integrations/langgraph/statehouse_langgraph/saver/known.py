@@ -27,6 +27,9 @@ RUNS_MAX: Final = 10_000
 ChannelName = tuple[str, str, str]
 """Thread, checkpoint namespace, channel."""
 
+Epoch = tuple[int, int]
+"""How often a thread was deleted, and how often parts of it were removed since."""
+
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -69,7 +72,7 @@ class Known:
         self._bases: OrderedDict[ChannelName, Base] = OrderedDict()
         self._heads: OrderedDict[tuple[str, str, str], int] = OrderedDict()
         self._refused: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._runs: OrderedDict[tuple[str, str, int], None] = OrderedDict()
+        self._runs: OrderedDict[tuple[str, str, Epoch], None] = OrderedDict()
 
     def mark(self, agent_id: str) -> tuple[Mark, int] | None:
         """What is known of a thread, and the version of that."""
@@ -128,15 +131,15 @@ class Known:
             self._refused[agent_id, checkpoint_id] = None
             _trim(self._refused, REFUSED_MAX)
 
-    def has_run(self, agent_id: str, run_id: str, generation: int) -> bool:
+    def has_run(self, agent_id: str, run_id: str, epoch: Epoch) -> bool:
         """Whether the thread is known to be in the index of this run."""
         with self._lock:
-            return (agent_id, run_id, generation) in self._runs
+            return (agent_id, run_id, epoch) in self._runs
 
-    def saw_run(self, agent_id: str, run_id: str, generation: int) -> None:
+    def saw_run(self, agent_id: str, run_id: str, epoch: Epoch) -> None:
         """Remembers that the thread is in the index of a run."""
         with self._lock:
-            self._runs[agent_id, run_id, generation] = None
+            self._runs[agent_id, run_id, epoch] = None
             _trim(self._runs, RUNS_MAX)
 
     def forget(self, agent_id: str) -> None:

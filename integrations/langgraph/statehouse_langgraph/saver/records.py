@@ -21,6 +21,7 @@ from statehouse_langgraph.serde import Typed
 CHECKPOINT_TYPE: Final = "application/vnd.statehouse.langgraph.checkpoint+msgpack"
 WRITES_TYPE: Final = "application/vnd.statehouse.langgraph.writes+msgpack"
 FOLD_TYPE: Final = "application/vnd.statehouse.langgraph.fold+msgpack"
+LEFTOVER_TYPE: Final = "application/vnd.statehouse.langgraph.leftover+msgpack"
 FORMAT: Final = 1
 
 
@@ -222,15 +223,38 @@ class FoldRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftoverRecord:
+    """The keys of rows that a removal has not got to yet; nobody finds these rows any more."""
+
+    keys: tuple[str, ...]
+
+    def payload(self) -> Payload:
+        """The record as it is stored."""
+        return _pack(LEFTOVER_TYPE, self.keys)
+
+    @classmethod
+    def of(cls, payload: Payload) -> LeftoverRecord:
+        """Gives the record that is stored.
+
+        Raises:
+            ContentError: It is none.
+        """
+        (keys,) = unpack(payload, LEFTOVER_TYPE)
+        return cls(tuple(keys))
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """What is true of a thread as a whole. Every write to the thread has its version as a precondition.
 
     Attributes:
         generation: How often the thread was deleted.
-        floor: The greatest id of a checkpoint that was ever removed; empty for none. A write that belongs to
-            an absent checkpoint at or below it is late.
+        floor: The greatest id of a checkpoint that was ever removed, as it is in keys; empty for none.
+            A write that belongs to an absent checkpoint at or below it is late.
         minute: The minute (since 1970) of the last activity, as the index has it; -1 for not indexed.
-        pending: A removal, or a copy into this thread, is unfinished: rows of other generations are left.
+        removals: How often parts of the thread were removed since.
+        pending: A removal, or a copy into this thread, is unfinished. What is left over are the rows that
+            `LeftoverRecord`s name; where there are none, all rows.
         fence: The number of the newest lease; each is higher than the one before.
         holder: Who has that lease; empty when it was given back.
         until: When it ends by itself, in seconds since 1970.
@@ -238,11 +262,17 @@ class Mark:
 
     generation: int = 0
     floor: str = ""
+    removals: int = 0
     minute: int = -1
     pending: bool = False
     fence: int = 0
     holder: str = ""
     until: float = 0.0
+
+    @property
+    def epoch(self) -> tuple[int, int]:
+        """What is another one after every removal."""
+        return self.generation, self.removals
 
     def payload(self) -> Payload:
         """The record as it is stored."""

@@ -17,6 +17,7 @@ from typing import Final
 from statehouse import ConflictError, OverloadedError, PreconditionFailedError
 from statehouse.extend import (
     Delete,
+    Erase,
     Flow,
     Get,
     KeyRange,
@@ -27,8 +28,8 @@ from statehouse.extend import (
 from statehouse_langgraph.saver import keys as names
 from statehouse_langgraph.saver.backing import ATTEMPTS_MAX, OPERATIONS_MAX, Backing, Plan, apply, read_mark
 from statehouse_langgraph.saver.keys import ThreadKeys
-from statehouse_langgraph.saver.reading import scanned
-from statehouse_langgraph.saver.records import Mark, Place
+from statehouse_langgraph.saver.reading import rows_of, scanned
+from statehouse_langgraph.saver.records import LeftoverRecord, Mark, Place
 
 _KEPT: Final = (names.THREAD,)
 
@@ -59,7 +60,7 @@ def delete(
             break
         ids = yield from _ids(keys, rows)
         checkpoints = len(ids)
-        gone: list[WriteOperation] = [*_index_rows(keys, mark, rows), *map(Delete, _hiding_first(rows))]
+        gone: list[WriteOperation] = _all_of(keys, mark, rows)
         first = gone[:OPERATIONS_MAX]
         new = Mark(
             mark.generation + 1, max(mark.floor, *ids, ""), pending=len(gone) > len(first), fence=mark.fence
@@ -99,10 +100,7 @@ def busy(agent_id: str) -> OverloadedError:
 def finish(backing: Backing, keys: ThreadKeys, mark: Mark, version: int) -> Flow[None]:
     """Removes what an unfinished removal, or an unfinished copy, has left (R1)."""
     place = Place(keys.agent_id, keys.agent_id, None, None)
-    rows, _ = yield from _listed(keys)
-    waiting = iter(_index_rows(keys, mark, rows))
-    operations: list[WriteOperation] = [*waiting, *map(Delete, rows)]
-    pending = iter(operations)
+    pending = iter((yield from _left(keys, mark)))
     batch = list(islice(pending, OPERATIONS_MAX))
     while True:
         following = list(islice(pending, OPERATIONS_MAX))
@@ -115,12 +113,28 @@ def finish(backing: Backing, keys: ThreadKeys, mark: Mark, version: int) -> Flow
             return
         if not following:
             return
-        mark, version, batch = new, version + (new is not mark), following
+        mark, version, batch = new, version + 1, following
+
+
+def _left(keys: ThreadKeys, mark: Mark) -> Flow[list[WriteOperation]]:
+    """What is left to remove: what was listed, the lists last; without any, all."""
+    rows, read_ts = yield from _listed(keys)
+    lists = [row for row in rows if row.key.startswith(names.LEFTOVER)]
+    if not lists:
+        return _all_of(keys, mark, rows)
+    found = yield from rows_of(lists, at=read_ts)
+    operations: list[WriteOperation] = []
+    for entry in found.values():
+        if entry.payload is not None:
+            operations.extend(Delete(keys.named(key)) for key in LeftoverRecord.of(entry.payload).keys)
+    return [*operations, *map(Delete, lists)]
 
 
 def erase_all(keys: ThreadKeys) -> Flow[None]:
-    """Removes every value of a thread from history and log, for good."""
-    raise NotImplementedError
+    """Removes every value of a thread from history and log, for good; its mark, which holds none, stays."""
+    request = Erase(keys.namespace, keys.agent_id, prefixes=names.VALUED)
+    while (part := (yield from ask(request))).cursor is not None:
+        request = replace(request, cursor=part.cursor)
 
 
 def _listed(keys: ThreadKeys) -> Flow[tuple[list[RecordKey], int]]:
@@ -137,10 +151,21 @@ def _ids(keys: ThreadKeys, rows: Iterable[RecordKey]) -> Flow[list[str]]:
     return [row.key.rsplit("/", 1)[1] for row in rows if row.key.startswith(prefix)]
 
 
-def _hiding_first(rows: Sequence[RecordKey]) -> list[RecordKey]:
-    """Checkpoints first: without them nothing else is found."""
-    prefix = names.checkpoints_prefix()
-    return sorted(rows, key=lambda row: not row.key.startswith(prefix))
+def _all_of(keys: ThreadKeys, mark: Mark, rows: Sequence[RecordKey]) -> list[WriteOperation]:
+    """How everything goes, the most important first: a commit may not take all of it.
+
+    What another removal left over, so that all goes now; then what the indexes say, found by the rows;
+    then checkpoints, by which the rest is found.
+    """
+    first = (names.LEFTOVER, names.checkpoints_prefix())
+    lists, checkpoints = ([row for row in rows if row.key.startswith(prefix)] for prefix in first)
+    others = [row for row in rows if not row.key.startswith(first)]
+    return [
+        *map(Delete, lists),
+        *_index_rows(keys, mark, rows),
+        *map(Delete, checkpoints),
+        *map(Delete, others),
+    ]
 
 
 def _index_rows(keys: ThreadKeys, mark: Mark, rows: Iterable[RecordKey]) -> list[WriteOperation]:

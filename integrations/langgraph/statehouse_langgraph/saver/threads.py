@@ -10,11 +10,12 @@ from typing import Any, Final, Literal
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 
-from statehouse.extend import Delete, Flow, Get, Scan, ask, commit, decode
+from statehouse.extend import Flow, Get, Scan, ask, decode
 from statehouse_langgraph.saver import keys as names
 from statehouse_langgraph.saver.backing import Backing, read_mark
+from statehouse_langgraph.saver.choosing import newest, of_runs
 from statehouse_langgraph.saver.keys import INDEX_AGENT
-from statehouse_langgraph.saver.pruning import newest, of_runs, remove
+from statehouse_langgraph.saver.pruning import remove
 from statehouse_langgraph.saver.reading import Found, get, scanned
 from statehouse_langgraph.saver.records import Place
 from statehouse_langgraph.saver.removing import delete
@@ -231,9 +232,6 @@ def delete_for_runs(backing: Backing, run_ids: Iterable[str], serde: SerializerP
                 thread_id = decode(entry.payload)
                 place = Place(thread_id, thread_id, None, None)
                 yield from remove(backing, place, serde, of_runs({run_id}), runs={run_id})
-                rows = (entry.key, backing.keys(thread_id).run(run_id))
-                yield from commit(backing.connection, map(Delete, rows))
-                backing.known.forget(thread_id)
             if page.cursor is None:
                 break
             request = Scan(index, INDEX_AGENT, request.prefix, limit=_ROWS_AT_ONCE, cursor=page.cursor)

@@ -38,7 +38,7 @@ from statehouse_langgraph.saver import keys as names
 from statehouse_langgraph.saver.backing import Backing, Plan, Reference, write
 from statehouse_langgraph.saver.encoding import EncodedList
 from statehouse_langgraph.saver.encoding import encode as encode_value
-from statehouse_langgraph.saver.known import Base, Known
+from statehouse_langgraph.saver.known import Base, Epoch, Known
 from statehouse_langgraph.saver.reading import SHARED_BYTES_MIN
 from statehouse_langgraph.saver.records import CheckpointRecord, Mark, Place, StoredWrite, WritesRecord
 from statehouse_langgraph.serde import Typed, payload_of
@@ -194,7 +194,7 @@ class _Put:
     Attributes:
         shares: Values are written as what is new in them.
         fresh: Nothing is thought to be stored at the new versions.
-        generation: That of the thread when it was last tried.
+        epoch: That of the thread when it was last tried.
     """
 
     backing: Backing
@@ -203,7 +203,7 @@ class _Put:
     writes: Sequence[WritesRecord]
     shares: bool = True
     fresh: bool = True
-    generation: int = 0
+    epoch: Epoch = (0, 0)
 
     def plan(self, mark: Mark, _version: int) -> Flow[Plan]:
         """What to commit under a mark."""
@@ -227,7 +227,7 @@ class _Put:
             more, condition = yield from _merged(keys, task)
             operations.append(more)
             preconditions.append(condition)
-        self.generation = mark.generation
+        self.epoch = mark.epoch
         operations.extend(_run_rows(backing, keys, new.run_id, mark))
         read_ts, ranges = yield from _newest(backing, keys, new.ns, parent)
         return Plan(operations, preconditions, read_ts, ranges)
@@ -239,11 +239,11 @@ def put_writes(backing: Backing, place: Place, record: WritesRecord) -> Flow[Non
     # Nearly always these are the task's first.
     first = True
 
-    generation = 0
+    epoch: Epoch = (0, 0)
 
     def plan(mark: Mark, _version: int) -> Flow[Plan]:
-        nonlocal generation
-        generation = mark.generation
+        nonlocal epoch
+        epoch = mark.epoch
         run = _run_rows(backing, keys, record.run_id, mark)
         if first:
             name = keys.writes(record.ns, record.checkpoint_id, record.task_id)
@@ -259,7 +259,7 @@ def put_writes(backing: Backing, place: Place, record: WritesRecord) -> Flow[Non
             first = False
         else:
             if record.run_id:
-                backing.known.saw_run(place.agent_id, record.run_id, generation)
+                backing.known.saw_run(place.agent_id, record.run_id, epoch)
             return
 
 
@@ -267,7 +267,7 @@ def _run_rows(
     backing: Backing, keys: names.ThreadKeys, run_id: str, mark: Mark
 ) -> tuple[WriteOperation, ...]:
     """The rows that say that a run wrote to the thread; none where they are known to be there."""
-    if not run_id or backing.known.has_run(keys.agent_id, run_id, mark.generation):
+    if not run_id or backing.known.has_run(keys.agent_id, run_id, mark.epoch):
         return ()
     return Write(keys.run(run_id), encode(run_id)), Write(keys.run_index(run_id), encode(keys.agent_id))
 
@@ -349,7 +349,7 @@ def _remember(stored: _Put, commit_ts: int) -> None:
             base = Base(name, version, commit_ts, payload.content_type, payload.data, each.encoded)
             known.saw_value((place.agent_id, new.ns, each.channel), base)
     if new.run_id:
-        known.saw_run(place.agent_id, new.run_id, stored.generation)
+        known.saw_run(place.agent_id, new.run_id, stored.epoch)
     if stored.backing.raise_on_concurrent_write:
         known.saw_newest(place.agent_id, new.ns, new.id, commit_ts, again=True)
 
