@@ -8,6 +8,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from statehouse.client import homes, pages, reads
 from statehouse.client._sync.agent import Agent
 from statehouse.client._sync.erasing import Erases
 from statehouse.client._sync.transaction import Transaction, transact
@@ -31,8 +32,6 @@ from statehouse.protocol.replies import (
     TxnOutcome,
 )
 from statehouse.protocol.requests import Health, LookupTxn, Status, Version
-
-from statehouse.client import homes, pages, reads
 
 if TYPE_CHECKING:
     from statehouse.client._async.handle import StatehouseAsync
@@ -113,14 +112,10 @@ class Statehouse(Erases):
         Raises:
             InvalidArgumentError: A malformed namespace or timeout.
         """
-        return cls.from_connection(
-            Connection(engine, timeout=timeout, local=local), namespace=namespace
-        )
+        return cls.from_connection(Connection(engine, timeout=timeout, local=local), namespace=namespace)
 
     @classmethod
-    def from_connection(
-        cls, connection: Connection, *, namespace: str = DEFAULT_NAMESPACE
-    ) -> Statehouse:
+    def from_connection(cls, connection: Connection, *, namespace: str = DEFAULT_NAMESPACE) -> Statehouse:
         """Gives a view of a connection that some handle has.
 
         Raises:
@@ -137,9 +132,7 @@ class Statehouse(Erases):
         """The other colour of this handle: a view of the same connection, closed with it."""
         from statehouse.client._async.handle import StatehouseAsync  # noqa: PLC0415 - most programs need one colour
 
-        return StatehouseAsync.from_connection(
-            self.connection, namespace=self.namespace
-        )
+        return StatehouseAsync.from_connection(self.connection, namespace=self.namespace)
 
     @property
     def url(self) -> str:
@@ -162,10 +155,7 @@ class Statehouse(Erases):
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
@@ -206,9 +196,7 @@ class Statehouse(Erases):
             LimitExceededError: One that is too long.
             EngineError: The handle is closed.
         """
-        return Transaction.begin(
-            self.connection, self._in(namespace), None, timeout, origin, txn_id
-        )
+        return Transaction.begin(self.connection, self._in(namespace), None, timeout, origin, txn_id)
 
     def transaction(
         self,
@@ -225,9 +213,7 @@ class Statehouse(Erases):
             LimitExceededError: One that is too long.
             EngineError: The handle is closed.
         """
-        return self.begin_transaction(
-            namespace=namespace, timeout=timeout, origin=origin, txn_id=txn_id
-        )
+        return self.begin_transaction(namespace=namespace, timeout=timeout, origin=origin, txn_id=txn_id)
 
     def transact(
         self,
@@ -254,15 +240,7 @@ class Statehouse(Erases):
             ConflictError: Every attempt met a conflict.
             StatehouseError: Whatever else a read or the commit raises; see `Transaction`.
         """
-        return transact(
-            self.connection,
-            function,
-            attempts,
-            timeout,
-            self._in(namespace),
-            None,
-            origin,
-        )
+        return transact(self.connection, function, attempts, timeout, self._in(namespace), None, origin)
 
     def write(
         self,
@@ -283,9 +261,7 @@ class Statehouse(Erases):
         Raises:
             StatehouseError: As `Transaction.write` and `Transaction.commit` do.
         """
-        with self.begin_transaction(
-            timeout=timeout, origin=origin, txn_id=txn_id
-        ) as tx:
+        with self.begin_transaction(timeout=timeout, origin=origin, txn_id=txn_id) as tx:
             tx.write(
                 key,
                 value,
@@ -314,28 +290,16 @@ class Statehouse(Erases):
         Raises:
             StatehouseError: As `Transaction.delete` and `Transaction.commit` do.
         """
-        with self.begin_transaction(
-            timeout=timeout, origin=origin, txn_id=txn_id
-        ) as tx:
+        with self.begin_transaction(timeout=timeout, origin=origin, txn_id=txn_id) as tx:
             tx.delete(
-                key,
-                agent_id=agent_id,
-                namespace=namespace,
-                if_version=if_version,
-                if_commit_ts=if_commit_ts,
+                key, agent_id=agent_id, namespace=namespace, if_version=if_version, if_commit_ts=if_commit_ts
             )
         return tx.committed_ts()
 
     # Reads.
 
     def get_state(
-        self,
-        key: str,
-        *,
-        agent_id: str,
-        namespace: str | None = None,
-        at: At = None,
-        default: Any = MISSING,
+        self, key: str, *, agent_id: str, namespace: str | None = None, at: At = None, default: Any = MISSING
     ) -> Record:
         """Gives what a key holds.
 
@@ -353,21 +317,13 @@ class Statehouse(Erases):
             InvalidArgumentError: A malformed argument, or `at` after the newest commit.
             LimitExceededError: A name that is too long.
         """
-        name = RecordKey(
-            self.namespace if namespace is None else namespace, agent_id, key
-        )
+        name = RecordKey(self.namespace if namespace is None else namespace, agent_id, key)
         if at is None and self.connection.local:
             return reads.get_now(self.connection, name, default)
         return run(self.connection, reads.get(name, at, default))
 
     def get_state_at_version(
-        self,
-        key: str,
-        version: int,
-        *,
-        agent_id: str,
-        namespace: str | None = None,
-        default: Any = MISSING,
+        self, key: str, version: int, *, agent_id: str, namespace: str | None = None, default: Any = MISSING
     ) -> Record:
         """Gives what the write that gave a key this version (1, 2, 3 …) wrote.
 
@@ -386,18 +342,11 @@ class Statehouse(Erases):
         """
         return run(
             self.connection,
-            reads.get_at_version(
-                RecordKey(self._in(namespace), agent_id, key), version, default
-            ),
+            reads.get_at_version(RecordKey(self._in(namespace), agent_id, key), version, default),
         )
 
     def get_many(
-        self,
-        keys: Iterable[str],
-        *,
-        agent_id: str,
-        namespace: str | None = None,
-        at: At = None,
+        self, keys: Iterable[str], *, agent_id: str, namespace: str | None = None, at: At = None
     ) -> dict[str, Record]:
         """Gives what many keys hold, by key in the order asked, as of one commit_ts.
 
@@ -409,9 +358,7 @@ class Statehouse(Erases):
             InvalidArgumentError: A malformed argument, or `at` after the newest commit.
             LimitExceededError: A name that is too long.
         """
-        return run(
-            self.connection, reads.get_many(self._in(namespace), agent_id, keys, at)
-        )
+        return run(self.connection, reads.get_many(self._in(namespace), agent_id, keys, at))
 
     def list_keys(
         self,
@@ -431,13 +378,7 @@ class Statehouse(Erases):
             LimitExceededError: A name that is too long.
         """
         scan = pages.ScanPages(
-            self._in(namespace),
-            agent_id,
-            prefix,
-            reverse=reverse,
-            limit=limit,
-            at=at,
-            keys_only=True,
+            self._in(namespace), agent_id, prefix, reverse=reverse, limit=limit, at=at, keys_only=True
         )
         return run(self.connection, scan.keys())
 
@@ -459,9 +400,7 @@ class Statehouse(Erases):
             InvalidArgumentError: A malformed argument, or `at` after the newest commit.
             LimitExceededError: A name that is too long.
         """
-        scan = pages.ScanPages(
-            self._in(namespace), agent_id, prefix, reverse=reverse, limit=limit, at=at
-        )
+        scan = pages.ScanPages(self._in(namespace), agent_id, prefix, reverse=reverse, limit=limit, at=at)
         return iterate(self, scan)
 
     def history(
@@ -482,9 +421,7 @@ class Statehouse(Erases):
             LimitExceededError: A name that is too long.
         """
         name = RecordKey(self._in(namespace), agent_id, key)
-        return iterate(
-            self, pages.HistoryPages(name, reverse=reverse, limit=limit, at=at)
-        )
+        return iterate(self, pages.HistoryPages(name, reverse=reverse, limit=limit, at=at))
 
     def replay(
         self,
@@ -584,17 +521,11 @@ class Statehouse(Erases):
             LimitExceededError: It is too long.
         """
         found = pages.find(
-            commit_ts=commit_ts,
-            txn_id=txn_id,
-            trace_id=trace_id,
-            span_id=span_id,
-            run_id=run_id,
+            commit_ts=commit_ts, txn_id=txn_id, trace_id=trace_id, span_id=span_id, run_id=run_id
         )
         return iterate(self, found)
 
-    def agents(
-        self, *, namespace: str | None = None, at: At = None
-    ) -> list[AgentCounts]:
+    def agents(self, *, namespace: str | None = None, at: At = None) -> list[AgentCounts]:
         """Gives the agents of a namespace that were ever written to, with counts.
 
         Raises:
