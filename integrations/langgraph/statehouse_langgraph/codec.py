@@ -143,7 +143,7 @@ def _checkpoint(*fields: Any) -> dict[str, Any]:
 def _writes(
     ns: str, checkpoint_id: str, task_id: str, task_path: str, rows: list[Any], run_id: str
 ) -> dict[str, Any]:
-    written = [{str(channel): show_typed(kind, data)} for _, channel, kind, data in rows]
+    written = [{str(channel): show_typed(kind, data)} for _, channel, kind, data, *_ in rows]
     shown = {"writes": written, "task_id": task_id, "checkpoint_id": checkpoint_id}
     extras = {"task_path": task_path, "checkpoint_ns": ns, "run_id": run_id}
     return {**shown, **{name: value for name, value in extras.items() if value}}

@@ -159,7 +159,7 @@ def _shown(entry: Entry) -> Any:
 def _task(task_id: str, task_path: str, written: list[Any], run_id: str) -> dict[str, Any]:
     return {
         "task_id": task_id,
-        "writes": [{channel: show_typed(kind, data)} for _, channel, kind, data in written],
+        "writes": [{channel: show_typed(kind, data)} for _, channel, kind, data, *_ in written],
     }
 
 
@@ -196,6 +196,6 @@ def _written(rows: _Rows, checkpoint: _Checkpoint, channel: str) -> list[Any]:
     return [
         show_typed(kind, data)
         for _, _, written, _ in tasks
-        for _, name, kind, data in written
+        for _, name, kind, data, *_ in written
         if name == channel
     ]
