@@ -70,6 +70,20 @@ if TYPE_CHECKING:
     from statehouse.client._async.agent import AgentAsync
     from statehouse.client._async.handle import StatehouseAsync
     from statehouse.client._async.transaction import TransactionAsync
+    from statehouse.steps import (
+        RunRecord,
+        State,
+        StateAsync,
+        Step,
+        StepFunction,
+        StepRecord,
+        StepWarning,
+        current_step,
+        register_step_type,
+        step,
+    )
+    from statehouse.steps._async.run import RunAsync
+    from statehouse.steps._sync.run import Run
 
 __all__ = [
     "Agent",
@@ -105,13 +119,22 @@ __all__ = [
     "RecordVersion",
     "RefusingWritesError",
     "Retry",
+    "Run",
+    "RunAsync",
+    "RunRecord",
+    "State",
+    "StateAsync",
     "Statehouse",
     "StatehouseAsync",
     "StatehouseError",
+    "Step",
     "StepConflictError",
     "StepError",
+    "StepFunction",
     "StepMismatchError",
     "StepNestingError",
+    "StepRecord",
+    "StepWarning",
     "StoreChangedError",
     "StoreStatus",
     "Transaction",
@@ -124,28 +147,44 @@ __all__ = [
     "UnauthenticatedError",
     "__version__",
     "current_origin",
+    "current_step",
+    "register_step_type",
+    "step",
     "use_origin",
 ]
 
 # A library logs, and leaves it to the program where that goes.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
-_ASYNC = {
+_STEPS = "statehouse.steps"
+_LATER = {
     "AgentAsync": "statehouse.client._async.agent",
     "StatehouseAsync": "statehouse.client._async.handle",
     "TransactionAsync": "statehouse.client._async.transaction",
+    "Run": "statehouse.steps._sync.run",
+    "RunAsync": "statehouse.steps._async.run",
+    "RunRecord": _STEPS,
+    "State": _STEPS,
+    "StateAsync": _STEPS,
+    "Step": _STEPS,
+    "StepFunction": _STEPS,
+    "StepRecord": _STEPS,
+    "StepWarning": _STEPS,
+    "current_step": _STEPS,
+    "register_step_type": _STEPS,
+    "step": _STEPS,
 }
 
 
 def __getattr__(name: str) -> Any:
-    # asyncio takes longer to load than everything here: programs that never await do without.
-    if name in _ASYNC:
+    # asyncio takes longer to load than everything here: programs do without what they do not use.
+    if name in _LATER:
         from importlib import import_module  # noqa: PLC0415 - only for those who do
 
-        globals()[name] = found = getattr(import_module(_ASYNC[name]), name)
+        globals()[name] = found = getattr(import_module(_LATER[name]), name)
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ASYNC})
+    return sorted({*globals(), *_LATER})

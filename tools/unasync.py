@@ -1,9 +1,9 @@
-"""Writes ``statehouse/client/_sync`` from ``statehouse/client/_async``.
+"""Writes ``_sync`` from ``_async``, in ``statehouse/client`` and ``statehouse/steps``.
 
     python tools/unasync.py            write it
     python tools/unasync.py --check    exit with 1 if it is not what would be written
 
-The async package is the source; a short table of words turns it into the blocking one. Whatever cannot be
+The async packages are the source; a short table of words turns it into the blocking one. Whatever cannot be
 said by the table belongs into `statehouse.client.blocking` and `awaiting`, which have the same names.
 """
 
@@ -15,8 +15,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "statehouse" / "client" / "_async"
-TARGET = ROOT / "statehouse" / "client" / "_sync"
+FLOORS = [ROOT / "statehouse" / floor for floor in ("client", "steps")]
 
 # One pass, longest first, so that what a rule wrote is not read by another: two of them swap the colours.
 WORDS = {
@@ -24,6 +23,13 @@ WORDS = {
     "`statehouse.client._sync` is generated from this package: run": (
         "Generated from `statehouse.client._async`: run"
     ),
+    "`statehouse.steps._sync` is generated from this package: run": (
+        "Generated from `statehouse.steps._async`: run"
+    ),
+    "statehouse.steps._async": "statehouse.steps._sync",
+    "RunAsync": "Run",
+    "RunsAsync": "Runs",
+    "drive_async": "drive",
     "after a change.": "after a change there.",
     "def sync(self) -> Statehouse:": "def aio(self) -> StatehouseAsync:",
     "return Statehouse.from_connection(": "return StatehouseAsync.from_connection(",
@@ -81,24 +87,31 @@ def blocking(source: str) -> str:
 
 
 def main() -> int:
-    """Writes the package, or with ``--check`` compares it."""
-    wanted = {path.name: blocking(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.glob("*.py"))}
-    present = {path.name: path.read_text(encoding="utf-8") for path in TARGET.glob("*.py")}
+    """Writes the packages, or with ``--check`` compares them."""
+    check = "--check" in sys.argv[1:]
+    # A list: each is written, whatever the one before gave.
+    return max([twin(floor / "_async", floor / "_sync", check=check) for floor in FLOORS])
+
+
+def twin(source: Path, target: Path, *, check: bool) -> int:
+    """Writes one package, or compares it; gives 1 if it was to be compared and is different."""
+    wanted = {path.name: blocking(path.read_text(encoding="utf-8")) for path in sorted(source.glob("*.py"))}
+    present = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.py")}
     different = sorted(
         name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name)
     )
-    if "--check" in sys.argv[1:]:
+    if check:
         for name in different:
-            print(f"statehouse/client/_sync/{name} is not what tools/unasync.py would write; run it")
+            print(f"{target / name} is not what tools/unasync.py would write; run it")
         return 1 if different else 0
-    TARGET.mkdir(exist_ok=True)
+    target.mkdir(exist_ok=True)
     for name in different:
-        path = TARGET / name
+        path = target / name
         if name in wanted:
             path.write_text(wanted[name], encoding="utf-8")
         else:
             path.unlink()
-        print(f"wrote {path.relative_to(ROOT)}")
+        print(f"wrote {path}")
     return 0
 
 

@@ -22,6 +22,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from enum import Enum
 from functools import partial
+from math import inf
 from typing import Any, Final, NoReturn, TypeVar
 
 from statehouse.client.arguments import check_count, check_timeout
@@ -101,6 +102,7 @@ class TransactionLogic:
         timeout: Seconds from now until the commit must have begun to be written.
         origin: Who asks and why.
         txn_id: An id of the caller's, to find out after a crash what became of it; None makes one.
+        expires: False for one that stays open for as long as it likes: `timeout` then bounds its commit only.
 
     Raises:
         InvalidArgumentError: A malformed name, timeout, origin or id.
@@ -116,6 +118,7 @@ class TransactionLogic:
         timeout: float | None,
         origin: Origin,
         txn_id: str | None,
+        expires: bool = True,
     ) -> None:
         limits = connection.limits
         self.connection = connection
@@ -137,7 +140,7 @@ class TransactionLogic:
         self.read_ts: int | None = None
         self.commit_ts: int | None = None
         self.refusal: BaseException | None = None
-        self._deadline = connection.monotonic() + self.timeout
+        self._deadline = connection.monotonic() + self.timeout if expires else inf
         self._lock = threading.Lock()
         self._pinning: Future[None] | None = None
         self._reads: dict[RecordKey, None] = {}
@@ -436,7 +439,7 @@ class TransactionLogic:
         with self._lock:
             if self.state is not OPEN:
                 return self._again()
-            left = self._deadline - self.connection.monotonic()
+            left = min(self._deadline - self.connection.monotonic(), self.timeout)
             if left <= 0:
                 self._raise_expired()
             self.state = _COMMITTING
@@ -481,7 +484,7 @@ class TransactionLogic:
 
     def _whole(self, request: Commit) -> Commit:
         operations = tuple(self._staged.values())
-        left = self._deadline - self.connection.monotonic()
+        left = min(self._deadline - self.connection.monotonic(), self.timeout)
         return replace(
             request, operations=operations, timeout_s=max(left, self.connection.limits.timeout_s_min)
         )

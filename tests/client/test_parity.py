@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,11 @@ import pytest
 from statehouse import Agent, AgentAsync, Statehouse, StatehouseAsync, Transaction, TransactionAsync
 from statehouse.client import awaiting, blocking
 from statehouse.client._async.erasing import ErasesAsync
+from statehouse.client._async.runs import RunsAsync
 from statehouse.client._sync.erasing import Erases
+from statehouse.client._sync.runs import Runs
+from statehouse.steps._async.run import RunAsync
+from statehouse.steps._sync.run import Run
 from tools import unasync
 
 PAIRS = [
@@ -22,6 +27,8 @@ PAIRS = [
     (Agent, AgentAsync),
     (Transaction, TransactionAsync),
     (Erases, ErasesAsync),
+    (Runs, RunsAsync),
+    (Run, RunAsync),
 ]
 COLOURS = {
     "aio": "view",
@@ -99,7 +106,8 @@ def test_the_blocking_colour_is_what_the_tool_would_write() -> None:
 
 
 def test_a_difference_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unasync, "TARGET", tmp_path)
+    shutil.copytree(unasync.FLOORS[0] / "_async", tmp_path / "_async")
+    monkeypatch.setattr(unasync, "FLOORS", [tmp_path])
     monkeypatch.setattr(sys, "argv", ["unasync.py", "--check"])
     assert unasync.main() == 1
 
@@ -107,7 +115,7 @@ def test_a_difference_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_every_public_method_says_what_it_raises() -> None:
     silent = [
         f"{cls.__name__}.{name}"
-        for cls in (StatehouseAsync, AgentAsync, TransactionAsync, ErasesAsync)
+        for cls in (StatehouseAsync, AgentAsync, TransactionAsync, ErasesAsync, RunsAsync, RunAsync)
         for name, member in vars(cls).items()
         if not name.startswith("_") and inspect.isfunction(member) and "Raises:" not in (member.__doc__ or "")
     ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from statehouse.client import homes, pages, reads
 from statehouse.client._async.agent import AgentAsync
 from statehouse.client._async.erasing import ErasesAsync
+from statehouse.client._async.runs import RunsAsync
 from statehouse.client._async.transaction import TransactionAsync, transact
 from statehouse.client.awaiting import close, iterate, run
 from statehouse.client.connection import Connection
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class StatehouseAsync(ErasesAsync):
+class StatehouseAsync(ErasesAsync, RunsAsync):
     """A handle on a store, for asyncio.
 
     Safe to use from any number of threads and event loops at once. Opening an embedded home takes as long as

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from statehouse.client import homes, pages, reads
 from statehouse.client._sync.agent import Agent
 from statehouse.client._sync.erasing import Erases
+from statehouse.client._sync.runs import Runs
 from statehouse.client._sync.transaction import Transaction, transact
 from statehouse.client.blocking import close, iterate, run
 from statehouse.client.connection import Connection
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Statehouse(Erases):
+class Statehouse(Erases, Runs):
     """A handle on a store.
 
     Safe to use from any number of threads and event loops at once. Opening an embedded home takes as long as

@@ -1,0 +1,294 @@
+"""How one call of a step is performed, from its record or by running it. All that decides its fate is here.
+
+::
+
+    CALLED ─ recorded? ── yes ─▶ RECALLED (its result, its failure, a mismatch)   see `recall`
+       ▲        │ no
+       │        ▼
+       │     RUNNING ◀──────────────── again: a failure that may be retried, a conflict
+       │        │ returned / raised      ▲
+       │        ▼                        │
+       │     COMMITTING: state changes, result, record: one commit
+       │        │ refused                │ something it read has changed ──┘
+       └────────┤ another worker was first: its record counts
+                ▼
+             RECORDED: executed, failed, conflicted
+
+Invariants:
+
+* P1. A result is given to the caller only after the commit that records it was acknowledged.
+* P2. The commit requires that the record is as it was found: absent, or the version that is replaced. Of two
+  workers one wins, the other applies nothing and gives the winner's result.
+* P3. No lock is held, and no transaction is open on any server, while the body runs.
+* P4. What ends a step without being its failure (a cancellation, Ctrl-C, a lost store) records nothing.
+* P5. An at_most_once body never runs again after its intent: on a conflict its result is recorded without its
+  state changes.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from random import uniform
+from typing import TYPE_CHECKING, Any, Final
+
+from statehouse.errors import (
+    ConflictError,
+    ConnectionError,
+    DeadlineExceededError,
+    OutcomeUnknownError,
+    OverloadedError,
+    PreconditionFailedError,
+    StatehouseError,
+    StepConflictError,
+)
+from statehouse.extend import TransactionLogic
+from statehouse.steps import failures
+from statehouse.steps.body import Step
+from statehouse.steps.clock import now_us
+from statehouse.steps.driving import Pause, StepFlow
+from statehouse.steps.effects import intend
+from statehouse.steps.nesting import Footprint
+from statehouse.steps.recall import recall
+from statehouse.steps.record import StepRecord, StepStatus
+from statehouse.steps.results import Output
+from statehouse.steps.writing import write_record
+
+if TYPE_CHECKING:
+    from statehouse.steps.calls import StepCall
+
+_TRANSIENT: Final = (ConnectionError, OverloadedError, OutcomeUnknownError, DeadlineExceededError)
+_CONFLICT_DELAY_S_FIRST: Final = 0.002
+_CONFLICT_DELAY_S_MAX: Final = 0.5
+_COMMIT_DELAY_S: Final = 0.05
+_COMMIT_DELAY_S_MAX: Final = 2.0
+
+
+class _Lost(Exception):
+    """Another worker has recorded the step first (P2)."""
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """The attempts of one call."""
+
+    number: int = 0
+    failures: int = 0
+    conflicts: int = 0
+    began_us: int = 0
+    began: float = field(default=0.0)
+
+    def begin(self) -> None:
+        self.number += 1
+        self.began_us = now_us()
+        self.began = time.monotonic()
+
+    def conflict_delay_s(self) -> float:
+        return uniform(0.0, min(_CONFLICT_DELAY_S_MAX, _CONFLICT_DELAY_S_FIRST * 2**self.conflicts))  # noqa: S311 - keeps rivals apart, no secret
+
+
+def perform(call: StepCall) -> StepFlow[Any]:
+    """Gives what a call of a step returns, from its record or by running it.
+
+    Raises (in the flow):
+        StepMismatchError, StepConflictError, StepNestingError: See there.
+        ConflictError: It conflicted more often than `conflict_retries` allows.
+        Exception: What the step raises.
+    """
+    found = yield from call.run.history.find(call)
+    while True:
+        if found is not None:
+            recalled = yield from recall(call, found)
+            if not recalled.again:
+                return recalled.value
+        try:
+            return (yield from _run(call, found))
+        except _Lost:
+            call.run.history.rival()
+            found = yield from call.run.history.read(call.identity.path)
+
+
+def _run(call: StepCall, replaced: StepRecord | None) -> StepFlow[Any]:
+    """Runs a step until one of its attempts is recorded."""
+    attempts = _Attempts(number=0 if replaced is None else replaced.attempt)
+    options = call.definition.options
+    if options.effect == "at_most_once":
+        undecided = yield from intend(call, replaced)
+        if undecided is not None:
+            attempts.begin()
+            yield from _record_failure(call, _begin(call, attempts.number), attempts, replaced, undecided)
+            raise undecided
+    while True:
+        attempts.begin()
+        step = _begin(call, attempts.number)
+        try:
+            result = yield from call.body(step)
+        except Exception as error:
+            step.end()
+            if not failures.is_the_steps_own(error):
+                raise
+            attempts.failures += 1
+            if options.may_retry(attempts.failures, error):
+                yield Pause(options.delay_s(attempts.failures))
+                continue
+            yield from _record_failure(call, step, attempts, replaced, error)
+            raise
+        except BaseException:
+            # P4
+            step.end()
+            raise
+        # The body has returned: what it left running in threads and tasks must not slip into the commit.
+        step.ended = True
+        output = call.definition.results.take(result)
+        try:
+            step.footprint.commit()
+            yield from _record(call, step, step.logic, attempts, replaced, "executed", output=output)
+        except ConflictError as error:
+            yield from _lost_if_recorded(call, replaced)
+            attempts.conflicts += 1
+            if options.effect == "at_most_once":
+                raise (yield from _record_conflict(call, step, attempts, replaced, output, error)) from error
+            if attempts.conflicts > options.conflict_retries:
+                raise
+            yield Pause(attempts.conflict_delay_s())
+        else:
+            return output.given
+
+
+def _begin(call: StepCall, attempt: int) -> Step:
+    run, around = call.run, call.parent
+    return Step(
+        run,
+        call.identity,
+        _transaction(call),
+        Footprint(call.identity.path, None if around is None else around.footprint, run.lock),
+        attempt=attempt,
+        repeated=attempt > 1 or (around is not None and around.repeated),
+        idempotency_key=call.idempotency_key,
+        is_async=call.is_async,
+    )
+
+
+def _transaction(call: StepCall) -> TransactionLogic:
+    """P3: all of it is in this process until it commits, so it may take as long as a model needs."""
+    run = call.run
+    return TransactionLogic(
+        run.connection,
+        namespace=run.namespace,
+        agent_id=run.agent_id,
+        timeout=None,
+        origin=run.origin_of(call),
+        txn_id=None,
+        expires=False,
+    )
+
+
+def _record_failure(
+    call: StepCall, step: Step, attempts: _Attempts, replaced: StepRecord | None, error: Exception
+) -> StepFlow[None]:
+    """Records what an attempt saw and what came of it, and none of its state changes."""
+    call.run.failed(error, call.identity.path)
+    try:
+        yield from _record(call, step, _transaction(call), attempts, replaced, "failed", error=error)
+    except _Lost:
+        raise
+    except StatehouseError as second:
+        # What went wrong first is what the program must hear of; the step runs again when the run is resumed.
+        error.add_note(f"and that the step {call.identity.path} failed could not be recorded: {second}")
+
+
+def _record_conflict(
+    call: StepCall,
+    step: Step,
+    attempts: _Attempts,
+    replaced: StepRecord | None,
+    output: Output,
+    conflict: ConflictError,
+) -> StepFlow[StepConflictError]:
+    """Records its result, and none of its state changes (P5)."""
+    logic = _transaction(call)
+    yield from _record(call, step, logic, attempts, replaced, "conflicted", output=output)
+    path = call.identity.path
+    return StepConflictError(
+        f"the step {path} ran, and its state changes were not applied: {conflict}. It is at_most_once, so "
+        "it does not run again; its result is on this error",
+        path=path,
+        result=output.given,
+        commit_ts=logic.commit_ts,
+        keys=conflict.details.get("keys", ()),
+    )
+
+
+def _record(
+    call: StepCall,
+    step: Step,
+    logic: TransactionLogic,
+    attempts: _Attempts,
+    replaced: StepRecord | None,
+    status: StepStatus,
+    *,
+    output: Output | None = None,
+    error: Exception | None = None,
+) -> StepFlow[None]:
+    origin = logic.origin
+    definition = call.definition
+    record = StepRecord(
+        run_id=call.run.run_id,
+        path=call.identity.path,
+        name=call.identity.name,
+        ordinal=call.identity.ordinal,
+        status=status,
+        kind=definition.kind,
+        attempt=attempts.number,
+        conflicts=attempts.conflicts,
+        function=definition.function,
+        source_hash=definition.source_hash,
+        code_version=call.run.code_version,
+        input_hash=call.taken.hash,
+        error=None if error is None else failures.to_record(error),
+        read_ts=step.logic.read_ts,
+        trace_id=origin.trace_id,
+        span_id=origin.span_id,
+        parent_span_id=call.run.parent_span_id(call),
+        started_at_us=attempts.began_us,
+        ended_at_us=now_us(),
+        duration_us=int((time.monotonic() - attempts.began) * 1_000_000),
+        idempotency_key=step.idempotency_key,
+        effect=definition.options.effect,
+        helpers=tuple(step.helpers),
+    )
+    slots = write_record(
+        call, step, logic, record, output, if_version=0 if replaced is None else replaced.version
+    )
+    try:
+        yield from _commit_surely(logic)
+    except PreconditionFailedError:
+        raise _Lost from None
+    call.run.recorded(call, slots)
+
+
+def _commit_surely(logic: TransactionLogic) -> StepFlow[None]:
+    """Commits, and repeats what may be repeated: a result that took a model call is not thrown away for a
+    hiccup.
+    """
+    connection = logic.connection
+    deadline = connection.monotonic() + connection.timeout
+    delay = _COMMIT_DELAY_S
+    while True:
+        try:
+            yield from logic.commit()
+        except _TRANSIENT as error:
+            delay = max(delay, float(error.details.get("retry_after", 0.0)))
+            if error.details.get("reason") == "disk_full" or connection.monotonic() + delay >= deadline:
+                raise
+            yield Pause(delay)
+            delay = min(_COMMIT_DELAY_S_MAX, delay * 2)
+        else:
+            return
+
+
+def _lost_if_recorded(call: StepCall, replaced: StepRecord | None) -> StepFlow[None]:
+    """A conflict with the winner's own state changes is no reason to run again (P2)."""
+    now = yield from call.run.history.read(call.identity.path)
+    if now is not None and (replaced is None or now.version != replaced.version):
+        raise _Lost
