@@ -1,19 +1,26 @@
-"""A PostgreSQL of Debian's in a directory of its own, with its defaults, to measure and test against."""
+"""A PostgreSQL of Debian's in a directory of its own, with its defaults, to measure and test against.
+
+It ends with whoever started it, also when that is killed: the kernel tells it so.
+"""
 
 from __future__ import annotations
 
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 _INSTALLED: Final = Path("/usr/lib/postgresql")
 _USER: Final = "postgres"
+_BEGINS_WITHIN_S: Final = 60
+_ENDS_WITHIN_S: Final = 30
 
 
 def programs() -> Path | None:
@@ -26,6 +33,8 @@ def programs() -> Path | None:
 def postgres() -> Iterator[str]:
     """Starts a server that only this machine's sockets reach, gives its connection string, and stops it.
 
+    It is stopped, too, when the thread ends that entered: enter it from the main thread.
+
     Raises:
         RuntimeError: PostgreSQL is not installed, or does not start.
     """
@@ -36,29 +45,44 @@ def postgres() -> Iterator[str]:
     # may not be let through there.
     home = Path(tempfile.mkdtemp(prefix="pg-", dir="/var/tmp"))
     try:
-        as_user: list[str] = []
-        if os.geteuid() == 0:
-            # It refuses to run as root.
-            user = pwd.getpwnam(_USER)
-            os.chown(home, user.pw_uid, user.pw_gid)
-            as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-        data = home / "data"
-        _run([*as_user, str(bin_directory / "initdb"), "-D", str(data), "-A", "trust", "-U", "bench"], home)
-        control = [*as_user, str(bin_directory / "pg_ctl"), "-D", str(data), "-w", "-t", "60"]
-        options = f"-c listen_addresses='' -c unix_socket_directories={home}"
-        _run([*control, "-l", str(home / "log"), "-o", options, "start"], home)
-        try:
-            yield f"postgresql://bench@/postgres?host={home}"
-        finally:
-            _run([*control, "-m", "immediate", "stop"], home)
+        with (home / "log").open("w+b") as log:
+            server = _start(bin_directory, home, log)
+            try:
+                _await_ready(server, [str(bin_directory / "pg_isready"), "-q", "-h", str(home)], log)
+                yield f"postgresql://bench@/postgres?host={home}"
+            finally:
+                # At once: nobody needs what is in it.
+                server.send_signal(signal.SIGQUIT)
+                server.wait(_ENDS_WITHIN_S)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _run(command: list[str], home: Path) -> None:
-    # The server keeps what it inherits: a pipe would never end.
-    with (home / "said").open("w+") as said:
-        done = subprocess.run(command, cwd=home, stdout=said, stderr=said, check=False)
-        if done.returncode:
-            said.seek(0)
-            raise RuntimeError(f"{Path(command[-1]).name} failed: {said.read()[-2000:]}")
+def _start(bin_directory: Path, home: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    as_user = ["setpriv"]
+    if os.geteuid() == 0:
+        # It refuses to run as root.
+        user = pwd.getpwnam(_USER)
+        os.chown(home, user.pw_uid, user.pw_gid)
+        as_user += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    data = home / "data"
+    make = [*as_user, str(bin_directory / "initdb"), "-D", str(data), "-A", "trust", "-U", "bench"]
+    if subprocess.run(make, cwd=home, stdout=log, stderr=log, check=False).returncode:
+        raise RuntimeError(f"initdb failed: {_said(log)}")
+    serve = [*as_user, "--pdeathsig=QUIT", str(bin_directory / "postgres"), "-D", str(data)]
+    serve += ["-c", "listen_addresses=", "-c", f"unix_socket_directories={home}"]
+    # The server keeps what it inherits: a pipe would fill.
+    return subprocess.Popen(serve, cwd=home, stdout=log, stderr=log)
+
+
+def _await_ready(server: subprocess.Popen[bytes], ask: list[str], log: IO[bytes]) -> None:
+    deadline = time.monotonic() + _BEGINS_WITHIN_S
+    while subprocess.run(ask, check=False).returncode:
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"PostgreSQL does not start: {_said(log)}")
+        time.sleep(0.02)
+
+
+def _said(log: IO[bytes]) -> str:
+    log.seek(0)
+    return log.read().decode(errors="replace")[-2000:]
