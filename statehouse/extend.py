@@ -3,7 +3,7 @@
 * **Requests** (`Get`, `Scan`, `Commit` …) are values, and each names its reply.
 * **Flows** are logic without I/O: generators that yield requests and are sent replies. Write one, `run` it
   from blocking code or `run_async` it from asyncio, over the same handle.
-* **`commit`** gives a flow that commits operations which are made already.
+* **`commit`** gives a flow that commits operations which are made already; **`erase`** one that erases.
 * **Codecs** show and decode content types of your own; data is tagged, never pickled.
 * **Growing values**: `grow` finds what a value shares with an earlier one; `Extend` stores only the rest.
 
@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from statehouse.client.blocking import run
 from statehouse.client.committing import commit
 from statehouse.client.connection import Connected, Connection
+from statehouse.client.erasing import erase
 from statehouse.client.growing import Part, grow
 from statehouse.client.transactions import TransactionLogic, TransactionState
 from statehouse.protocol.codecs import ENTRY_POINT_GROUP, Codec, Overview, codec_for, register_codec
@@ -144,6 +145,7 @@ __all__ = [
     "current_origin",
     "decode",
     "encode",
+    "erase",
     "grow",
     "register_codec",
     "run",
