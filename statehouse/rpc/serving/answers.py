@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from typing import Any, Final, NamedTuple, TypeVar
 
 import grpc
@@ -23,8 +23,12 @@ from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit, Replay, Request
 from statehouse.rpc.methods import BY_REQUEST
 from statehouse.rpc.serving.admission import Admission
+from statehouse.rpc.serving.meter import Meter
+from statehouse.rpc.serving.spans import asker
 from statehouse.rpc.serving.weights import weight_of_commit
 from statehouse.rpc.status import status_of, trailers, words
+from statehouse.tracing import TracedEngine
+from statehouse.tracing.propagation import parsed
 
 log: Final = logging.getLogger("statehouse.rpc")
 
@@ -41,7 +45,6 @@ faster, as they take turns at the interpreter; and everybody else's turn would c
 
 _CODING_THREADS: Final = 2
 _FAULTS: Final = (grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS)
-_TRACEPARENT: Final = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 class ReplyTooLargeError(Exception):
@@ -59,9 +62,9 @@ def caller_of(context: Any) -> Caller:
     """Gives who asks, by the W3C ``traceparent`` of the call."""
     for name, value in context.invocation_metadata() or ():
         if name == "traceparent":
-            found = _TRACEPARENT.fullmatch(value) if isinstance(value, str) else None
-            if found is not None and found[1].strip("0") and found[2].strip("0"):
-                return Caller(found[1], found[2])
+            found = parsed(value)
+            if found is not None:
+                return Caller(found[0], found[1])
     return Caller()
 
 
@@ -71,16 +74,23 @@ class Answers:
     Args:
         engine: What answers; not closed here.
         admission: What counts the requests that wait.
+        meter: Where what is answered is counted, if anywhere.
 
     Attributes:
         engine: See above.
         admission: See above.
+        meter: See above.
+        traced: Whether the engine makes spans.
+        asked_by: Makes the span of a ``traceparent`` current, if the engine makes spans.
         pages: Whoever reads a page, or anything as large, holds one of these until the page has become bytes.
     """
 
-    def __init__(self, engine: Engine, admission: Admission) -> None:
+    def __init__(self, engine: Engine, admission: Admission, meter: Meter | None = None) -> None:
         self.engine = engine
         self.admission = admission
+        self.meter = meter
+        self.traced = isinstance(engine, TracedEngine)
+        self.asked_by = asker(engine)
         self.pages = asyncio.Semaphore(PAGES_MAX)
         self._threads = ThreadPoolExecutor(_CODING_THREADS, thread_name_prefix="statehouse-coding")
         self._waits: set[Future[Any]] = set()
@@ -149,7 +159,9 @@ class Answers:
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Does what would stop the loop for too long."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+        # The span that asks goes along.
+        run = copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run, function, *arguments)
 
     def drain(self) -> None:
         """Ends what only waits for commits to come, with UNAVAILABLE; what has something to answer does."""

@@ -14,7 +14,15 @@ from statehouse.errors import ErasedError
 from statehouse.protocol.replies import Entry, EventPage, Read
 from statehouse.protocol.requests import Commit, Get, GetAtVersion, Replay, Request
 from statehouse.rpc.methods import BY_REQUEST, METHODS, Method
-from statehouse.rpc.serving.answers import INLINE_BYTES_MAX, Answer, Answers, ReplyTooLargeError, guarded
+from statehouse.rpc.serving.answers import (
+    INLINE_BYTES_MAX,
+    Answer,
+    Answers,
+    Caller,
+    ReplyTooLargeError,
+    caller_of,
+    guarded,
+)
 from statehouse.rpc.serving.received import received
 from statehouse.rpc.serving.weights import is_quick, weight
 from statehouse.rpc.sizes import MESSAGE_BYTES_MAX
@@ -37,17 +45,25 @@ def large_calls(answers: Answers) -> Mapping[str, Answer]:
     return {_COMMIT.call: partial(_commit, answers)}
 
 
-async def _commit(answers: Answers, data: bytes, _: Any) -> bytes:
+async def _commit(answers: Answers, data: bytes, context: Any) -> bytes:
     size = len(data)
     answers.admission.enter(size)
     try:
         commit = await answers.code(size, _commit_in, data)
         # While it waits to be written, its values are in memory once.
         del data
+        commit = _traced(commit, caller_of(context))
         committed = await answers.ask(commit)
         return _COMMIT.encode_reply(_NO_WORDS, commit, committed).SerializeToString()
     finally:
         answers.admission.leave(size)
+
+
+def _traced(commit: Commit, caller: Caller) -> Commit:
+    """A commit whose origin names no trace is one of the trace that the call belongs to."""
+    if commit.origin.trace_id or commit.origin.span_id or not caller.trace_id:
+        return commit
+    return replace(commit, origin=replace(commit.origin, **caller._asdict()))
 
 
 def _commit_in(data: bytes) -> Commit:

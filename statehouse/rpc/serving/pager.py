@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import Context, copy_context
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -41,6 +42,7 @@ class _Asked(NamedTuple):
     encode: Encode
     deadline: float
     future: Future[Message | None]
+    context: Context
 
 
 class Pager:
@@ -66,7 +68,7 @@ class Pager:
             encode: Makes a message of the reply.
             deadline: When nobody waits for it any more, by the monotonic clock.
         """
-        asked = _Asked(request, encode, deadline, Future())
+        asked = _Asked(request, encode, deadline, Future(), copy_context())
         if isinstance(request, Replay) and request.wait_s:
             self._wait(asked, request)
         else:
@@ -127,7 +129,7 @@ class Pager:
             async with self._answers.pages:
                 if future.cancelled():
                     continue
-                reading = self._answers.engine.submit(asked.request)
+                reading = asked.context.run(self._answers.engine.submit, asked.request)
                 _cancel_with(future, reading)
                 await settled(reading)
                 size = 0 if reading.cancelled() or reading.exception() else weight(reading.result())

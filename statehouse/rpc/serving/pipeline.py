@@ -38,7 +38,7 @@ from statehouse.errors import (
     StatehouseError,
 )
 from statehouse.protocol.limits import KIB, MIB
-from statehouse.protocol.requests import Commit, Request
+from statehouse.protocol.requests import Commit, Replay, Request
 from statehouse.rpc.methods import BY_FIELD, Method
 from statehouse.rpc.serving.answers import Answers, Refusal, refusal_of, refuse, without_traceback
 from statehouse.rpc.serving.outbox import Outbox
@@ -88,6 +88,9 @@ class PipelineService:
         finally:
             self._streams.discard(stream)
 
+    def __len__(self) -> int:
+        return len(self._streams)
+
     def _share(self) -> int:
         """How many bytes one stream may hold now (P2)."""
         return max(_SHARE_BYTES_MIN, min(STREAM_BYTES_MAX, _SHARED_BYTES_MAX // (len(self._streams) or 1)))
@@ -101,11 +104,18 @@ class PipelineService:
 class _Running:
     """An item that was begun and is not answered."""
 
-    __slots__ = ("future", "ident", "message", "method", "request", "size_bytes")
+    __slots__ = ("came_at", "future", "ident", "message", "method", "request", "size_bytes")
 
     def __init__(
-        self, ident: int, method: Method, message: Message, request: Request[Any], size_bytes: int
+        self,
+        ident: int,
+        method: Method,
+        message: Message,
+        request: Request[Any],
+        size_bytes: int,
+        came_at: float,
     ) -> None:
+        self.came_at = came_at
         self.ident = ident
         self.method = method
         self.message = message
@@ -128,6 +138,8 @@ class _Stream:
         self._coding = answers
         self._turns = turns
         self._engine = answers.engine
+        self._asked_by = answers.asked_by
+        self._meter = answers.meter
         self._admission = answers.admission
         self._context = context
         self._share = share
@@ -205,7 +217,8 @@ class _Stream:
                 await self._make_room()
             if debug:
                 _log.debug("pipeline item", extra=_facts(item))
-            heavy = self._begin(item, came_at)
+            with self._asked_by(item.traceparent):
+                heavy = self._begin(item, came_at)
             if heavy is not None:
                 self._outbox.flush()
                 await heavy
@@ -273,6 +286,8 @@ class _Stream:
             if is_quick(request):
                 self._reply(ident, method, message, request, self._engine.execute(request))
                 self._admission.leave(size)
+                if self._meter is not None:
+                    self._meter.took(method.call, time.monotonic() - came_at)
                 return None
             running = self._new(item, method, message, request, size, came_at)
             if isinstance(request, Commit):
@@ -290,10 +305,11 @@ class _Stream:
         try:
             request = await self._coding.in_thread(method.decode, message)
             running = self._new(item, method, message, request, size, came_at)
-            if isinstance(request, Commit):
-                self._run(running, await self._coding.in_thread(self._engine.submit, request))
-            else:
-                self._run(running, self._page(running, _deadline(item, came_at)))
+            with self._asked_by(item.traceparent):
+                if isinstance(request, Commit):
+                    self._run(running, await self._coding.in_thread(self._engine.submit, request))
+                else:
+                    self._run(running, self._page(running, _deadline(item, came_at)))
         except Exception as error:  # noqa: BLE001 - see `_begin`
             self._refuse(item.id, method, size, error)
         except BaseException:
@@ -316,7 +332,7 @@ class _Stream:
             )
         if item.id in self._running:
             raise InvalidArgumentError(f"id {item.id} is that of an item that is not answered yet")
-        return _Running(item.id, method, message, request, size)
+        return _Running(item.id, method, message, request, size, came_at)
 
     def _run(self, running: _Running, future: Future[Any]) -> None:
         running.future = future
@@ -351,6 +367,8 @@ class _Stream:
             self._running.pop(running.ident, None)
             self._running_bytes -= running.size_bytes
             self._admission.leave(running.size_bytes)
+            if self._meter is not None and not _waits(running.request):
+                self._meter.took(running.method.call, time.monotonic() - running.came_at)
             if not self._over:
                 self._answer(running)
             # It knows its item, and would keep it, and the reply, for the garbage collector.
@@ -426,6 +444,11 @@ class _Stream:
 
 def _deadline(item: pb.RequestItem, came_at: float) -> float:
     return came_at + item.timeout_ms / 1000 if item.timeout_ms else inf
+
+
+def _waits(request: Request[Any]) -> bool:
+    """Whether the time that it takes is that of others, who have not committed anything yet."""
+    return isinstance(request, Replay) and request.wait_s > 0
 
 
 def _give_up(running: _Running) -> None:

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import grpc
 import grpc.aio
@@ -28,8 +28,10 @@ from statehouse.rpc.serving.addresses import bind
 from statehouse.rpc.serving.admission import Admission
 from statehouse.rpc.serving.answers import Answers, guarded
 from statehouse.rpc.serving.intake import Intake
+from statehouse.rpc.serving.meter import Load, Meter, timed
 from statehouse.rpc.serving.pipeline import PipelineService
 from statehouse.rpc.serving.replays import Replays
+from statehouse.rpc.serving.spans import under_caller
 from statehouse.rpc.serving.staged import StagedTransactions
 from statehouse.rpc.serving.standard import SERVICE, Standard
 from statehouse.rpc.serving.streams import Streams
@@ -42,6 +44,8 @@ from statehouse.rpc.sizes import (
     METADATA_BYTES_MAX,
     SILENCE_S,
 )
+
+T = TypeVar("T")
 
 _CONNECTION_CALLS_MAX: Final = 2048
 _PENDING_CALLS_MAX: Final = 20_000
@@ -119,6 +123,7 @@ class Server:
     Args:
         engine: What answers.
         options: How much is taken on.
+        meter: Where what is answered is counted; None counts nothing.
         monotonic: The time that open transactions are measured by.
 
     Example:
@@ -139,10 +144,12 @@ class Server:
         engine: Engine,
         options: ServerOptions = DEFAULT_OPTIONS,
         *,
+        meter: Meter | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._options = options
+        self._meter = meter
         self._monotonic = monotonic
         self._running: _Running | None = None
 
@@ -157,10 +164,15 @@ class Server:
         """
         assert self._running is None, "a server starts once"
         with prompt(asyncio.get_running_loop()):
-            running = _Running(self._engine, self._options, self._monotonic)
+            running = _Running(self._engine, self._options, self._meter, self._monotonic)
         bound = await running.start(listen)
         self._running = running
         return bound
+
+    def load(self) -> Load:
+        """Gives what it has in hand now; from any thread."""
+        running = self._running
+        return Load() if running is None else running.load()
 
     async def drain(self, grace_s: float) -> None:
         """Stops: says so to load balancers, takes nothing new, ends what follows, finishes what runs.
@@ -175,12 +187,18 @@ class Server:
             await running.drain(grace_s)
 
 
+def _as_it_is(call: T) -> T:
+    return call
+
+
 class _Running:
     """A server's parts, which belong to one event loop."""
 
-    def __init__(self, engine: Engine, options: ServerOptions, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, engine: Engine, options: ServerOptions, meter: Meter | None, monotonic: Callable[[], float]
+    ) -> None:
         admission = Admission(requests_max=options.requests_max, bytes_max=options.request_bytes_max)
-        self._answers = Answers(engine, admission)
+        self._answers = Answers(engine, admission, meter)
         self._intake = Intake()
         self._staged = Transactions(
             self._answers,
@@ -212,22 +230,45 @@ class _Running:
         # No serializers: bytes that are no message are for us to refuse, and not gRPC's to fail over.
         small = {**calls.calls(self._answers), **classic.calls(self._answers), **self._staged.calls()}
         large = {**calls.large_calls(self._answers), **self._staged.large_calls()}
+        traced = under_caller if self._answers.traced else _as_it_is
         return {
-            **{name: grpc.unary_unary_rpc_method_handler(call) for name, call in small.items()},
+            **{
+                name: grpc.unary_unary_rpc_method_handler(traced(self._timed(name, call)))
+                for name, call in small.items()
+            },
             # On the wire a call of one message is a stream of one; of that, we say when it is received.
             **{
-                name: grpc.stream_unary_rpc_method_handler(guarded(name, self._intake.taking(answer)))
+                name: grpc.stream_unary_rpc_method_handler(
+                    traced(self._timed(name, guarded(name, self._intake.taking(answer))))
+                )
                 for name, answer in large.items()
             },
             **{
-                name: grpc.unary_stream_rpc_method_handler(call)
+                name: grpc.unary_stream_rpc_method_handler(traced(call))
                 for name, call in self._replays.calls().items()
             },
             "Pipeline": grpc.stream_stream_rpc_method_handler(self._pipeline),
         }
 
+    def _timed(
+        self, name: str, call: Callable[[Any, Any], Awaitable[bytes]]
+    ) -> Callable[[Any, Any], Awaitable[bytes]]:
+        meter = self._answers.meter
+        return call if meter is None else timed(meter, name, call)
+
     async def _pipeline(self, _: Any, context: Any) -> None:
         await self._pipelines.serve(context)
+
+    def load(self) -> Load:
+        """See `Server.load`."""
+        admission = self._answers.admission
+        return Load(
+            transactions=len(self._staged),
+            requests=admission.requests,
+            request_bytes=admission.size_bytes,
+            replays=len(self._streams),
+            pipelines=len(self._pipelines),
+        )
 
     async def start(self, listen: Sequence[str]) -> tuple[str, ...]:
         """See `Server.start`."""

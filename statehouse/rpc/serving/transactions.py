@@ -63,6 +63,9 @@ class Transactions:
         """Gives what answers the calls that may ask for much; see `Intake`."""
         return {"Write": self._write}
 
+    def __len__(self) -> int:
+        return len(self._staged)
+
     def drain(self) -> None:
         """Forgets what is open, and opens nothing more; what is being committed is."""
         self._draining = True
@@ -154,13 +157,19 @@ class Transactions:
         txn_id = received(pb.AbortRequest, data).txn_id
         if self._staged.abort(txn_id) is not None:
             self._staged.resolve_abort(txn_id, self._answers.engine.execute(LookupTxn(txn_id)))
+        self._count("aborted")
         self._tell("aborted", txn_id, context)
         return _ABORTED
 
     def _sweep_now(self) -> None:
         for txn_id in self._staged.sweep():
+            self._count("expired")
             _log.info("transaction %s expired", txn_id, extra={"txn_id": txn_id})
         self._sweep = self._loop.call_later(_SWEEP_S, self._sweep_now) if len(self._staged) else None
+
+    def _count(self, status: str) -> None:
+        if self._answers.meter is not None:
+            self._answers.meter.ended(status)
 
     def _tell(self, what: str, txn_id: str, context: Any, **more: Any) -> None:
         if _log.isEnabledFor(logging.DEBUG):
