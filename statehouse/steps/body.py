@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from statehouse.client.connection import Connection
 from statehouse.errors import StepError
-from statehouse.extend import Origin, TransactionLogic, use_origin
+from statehouse.extend import TransactionLogic
 from statehouse.steps.identity import Identity, Names
 from statehouse.steps.nesting import Footprint
-from statehouse.steps.scope import Scope, scope
 from statehouse.steps.state import State
+from statehouse.tracing.current import Active, set_active
 
 if TYPE_CHECKING:
     from statehouse.steps.runs import RunLogic
@@ -68,6 +67,7 @@ class Step:
         self.helpers: list[tuple[str, Any]] = []
         self._run = run
         self._state: State | None = None
+        self._pinned = False
 
     @property
     def run_id(self) -> str:
@@ -112,15 +112,11 @@ class Step:
         self.helpers.append((kind, value))
         return value
 
-    @contextmanager
-    def running(self, origin: Origin) -> Iterator[None]:
-        """Makes it the current step, and its origin the current one, inside a ``with`` block."""
-        token = scope.set(Scope(self._run, self))
-        try:
-            with use_origin(origin):
-                yield
-        finally:
-            scope.reset(token)
+    def pinned(self) -> None:
+        """Takes in that it has read: spans that begin from here on say as of when."""
+        if not self._pinned and self.read_ts is not None:
+            self._pinned = True
+            set_active(Active(self.run_id, self.path, self.read_ts, self.agent_id))
 
     def end(self) -> None:
         """Ends it: what still holds on to it can neither read, write nor call further steps."""

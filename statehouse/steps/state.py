@@ -37,6 +37,7 @@ class _StateLogic:
         )
         if not own:
             step.footprint.reads[name] = record.version
+            step.pinned()
         return record
 
     def set(self, key: str, value: Any, base: Record | None = None) -> None:

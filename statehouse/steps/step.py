@@ -17,7 +17,7 @@ from statehouse.steps.driving import Call, StepFlow, drive, drive_async
 from statehouse.steps.inputs import Parameters
 from statehouse.steps.options import CONFLICT_RETRIES, Backoff, Effect, IfUnknown, OnMismatch, Options
 from statehouse.steps.results import Results
-from statehouse.steps.scope import Scope, scope
+from statehouse.steps.scope import Inside, Scope, scope
 from statehouse.steps.warning import StepWarning
 
 P = ParamSpec("P")
@@ -123,11 +123,11 @@ class StepFunction(Generic[P, R_co]):
 
         def body(step: Step) -> StepFlow[Any]:
             def blocking() -> Any:
-                with step.running(step.logic.origin):
+                with Inside(run, step):
                     return self.function(*args, **kwargs)
 
             async def awaiting() -> Any:
-                with step.running(step.logic.origin):
+                with Inside(run, step):
                     function: Any = self.function
                     return await function(*args, **kwargs)
 

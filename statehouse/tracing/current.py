@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,6 +46,20 @@ def use_active(active: Active | None) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def begin_active(active: Active | None) -> Token[Active | None]:
+    """Makes a step the running one until `end_active`; for those who cannot use a ``with`` block."""
+    return _current.set(active)
+
+
+def end_active(token: Token[Active | None]) -> None:
+    """Undoes `begin_active`.
+
+    Raises:
+        ValueError: It was begun in another context.
+    """
+    _current.reset(token)
 
 
 def set_active(active: Active | None) -> None:

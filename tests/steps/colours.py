@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from statehouse import Statehouse, step
-from statehouse.steps.scope import Scope, scope
+from statehouse.steps.scope import Inside
 from statehouse.testing.blocking import BackgroundLoop
 
 
@@ -72,20 +72,17 @@ class Awaiting:
         run = sh.aio.run(run_id, **{"agent_id": "a", **options})
         self.loop.call(run.__aenter__())
         # What was set there stays in the loop's context.
-        token = scope.set(Scope(run.logic, None))
         try:
-            yield _Called(run, self.loop)
+            with Inside(run.logic):
+                yield _Called(run, self.loop)
         except BaseException as error:
-            scope.reset(token)
             self.loop.call(_leave(run, error))
             raise
         else:
-            scope.reset(token)
             self.loop.call(_leave(run, None))
 
 
 async def _leave(run: Any, error: BaseException | None) -> None:
-    run._token = None
     await run.__aexit__(None if error is None else type(error), error, None)
 
 

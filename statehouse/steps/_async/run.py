@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextvars import Token
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +16,7 @@ from statehouse.steps.reading import read_steps
 from statehouse.steps.record import StepRecord
 from statehouse.steps.resolving import MISSING, resolve
 from statehouse.steps.runs import RunLogic
-from statehouse.steps.scope import Scope, scope
+from statehouse.steps.scope import Inside
 
 
 class RunAsync:
@@ -32,7 +31,7 @@ class RunAsync:
 
     def __init__(self, logic: RunLogic) -> None:
         self.logic = logic
-        self._token: Token[Scope | None] | None = None
+        self._inside: Inside | None = None
 
     @property
     def connection(self) -> Connection:
@@ -65,15 +64,16 @@ class RunAsync:
 
     async def __aenter__(self) -> Self:
         await run(self.connection, self.logic.enter())
-        self._token = scope.set(Scope(self.logic, None))
+        self._inside = Inside(self.logic)
+        self._inside.__enter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._token is not None:
-            scope.reset(self._token)
-            self._token = None
+        if self._inside is not None:
+            self._inside.__exit__(kind, error, trace)
+            self._inside = None
         await run(self.connection, self.logic.leave(error))
 
     async def now(self) -> datetime:
