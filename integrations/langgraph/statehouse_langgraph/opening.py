@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -24,16 +25,18 @@ class Opened(Generic[T]):
         self._url = url
         self._make = make
         self._client: Statehouse | None = None
+        self._closing = ExitStack()
 
     def __enter__(self) -> T:
         if self._client is not None:
             raise InvalidArgumentError("this is open already: call from_conn_string again for another one")
-        client = Statehouse(self._url)
-        try:
+        with ExitStack() as opening:
+            client = opening.enter_context(Statehouse(self._url))
             made = self._make(client)
-        except BaseException:
-            client.close()
-            raise
+            if isinstance(made, AbstractContextManager):
+                # Its threads end before what they work on is closed.
+                opening.enter_context(made)
+            self._closing = opening.pop_all()
         self._client = client
         return made
 
@@ -43,9 +46,8 @@ class Opened(Generic[T]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._client = None
+        self._closing.pop_all().close()
 
     async def __aenter__(self) -> T:
         # Recovery of a store on disk may take a while.

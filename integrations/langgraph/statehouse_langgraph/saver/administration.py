@@ -117,7 +117,8 @@ class ThreadAdministration(BaseCheckpointSaver[str]):
             What went, thread by thread.
 
         Raises:
-            InvalidArgumentError: A strategy that is not known, or `keep_last` below 1.
+            InvalidArgumentError: A strategy that is not known, `keep_last` below 1 or with ``delete``, which
+                keeps nothing, or a time without a time zone.
             StatehouseError: As a commit does.
         """
         flow = self._pruning(
@@ -373,6 +374,10 @@ class ThreadAdministration(BaseCheckpointSaver[str]):
             raise InvalidArgumentError(f"strategy must be 'keep_latest' or 'delete': {strategy!r:.80}")
         if keep_last is not None and (type(keep_last) is not int or keep_last < 1):
             raise InvalidArgumentError(f"keep_last must be 1 or more: {keep_last!r:.80}")
+        if keep_last is not None and strategy != "keep_latest":
+            raise InvalidArgumentError(
+                f"strategy {strategy!r} keeps nothing; leave it out to keep the last {keep_last}"
+            )
         if older_than is not None and older_than.tzinfo is None:
             raise InvalidArgumentError("older_than needs a time zone: datetime.now(UTC), for example")
         count = 0 if strategy != "keep_latest" else 1 if keep_last is None else keep_last

@@ -29,7 +29,7 @@ from statehouse.extend import (
     encode,
 )
 from statehouse_langgraph.errors import LeaseHeldError, LeaseLostError, ThreadChangedError
-from statehouse_langgraph.saver.keys import ThreadKeys, part
+from statehouse_langgraph.saver.keys import ThreadKeys, ordered
 from statehouse_langgraph.saver.known import Known
 from statehouse_langgraph.saver.records import Mark, Place
 
@@ -213,7 +213,7 @@ def _check_reference(
     if belongs_to is None or not mark.floor:
         return
     gone = backing.known.is_refused(place.agent_id, belongs_to.checkpoint_id)
-    if not gone and part(belongs_to.checkpoint_id) <= mark.floor:
+    if not gone and ordered(belongs_to.checkpoint_id) <= mark.floor:
         read = yield from ask(Get(keys.checkpoint(belongs_to.ns, belongs_to.checkpoint_id)))
         gone = not read.entry.exists
     if gone:

@@ -214,8 +214,8 @@ def delta_history(
     if found is None:
         return {channel: History() for channel in channels}
     keys = backing.keys(place.agent_id)
-    status = yield from ask(Scan(keys.namespace, keys.agent_id, names.THREAD, limit=1, keys_only=True))
-    walk = Walk(keys, found.record.ns, serde, status.read_ts)
+    # As of the same commit: what is removed in between must not be missed.
+    walk = Walk(keys, found.record.ns, serde, found.read_ts)
     return (yield from walk.gather(found.record.parent, channels, found.fold))
 
 

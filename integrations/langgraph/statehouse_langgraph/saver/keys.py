@@ -21,7 +21,8 @@ All threads together are indexed under an agent of their own, in the namespace w
 =================================== ========================================================
 
 A part may be any text: ``/``, ``~`` and control characters are escaped, and a part too long for a key is
-cut and carries its SHA-256. The records hold their names whole.
+cut and carries its SHA-256. An id is escaped such that keys sort as ids do (``/``, ``.``, space and control
+characters are); of one too long, by its beginning. The records hold their names whole.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ VALUED: Final = ("checkpoint/", "value/", "writes/", "fold/", "run/")
 _PART_BYTES_MAX: Final = 300
 _KEPT_CHARS: Final = 48
 _SPECIAL: Final = re.compile(r"[~/\x00-\x1f]")
+_UNORDERED: Final = re.compile(r"[\x00-\x20./]")
 _ESCAPES: Final = {"~": "~0", "/": "~1"}
 
 
@@ -51,6 +53,23 @@ def part(text: str) -> str:
     if len(escaped.encode()) <= _PART_BYTES_MAX:
         return escaped
     return f"{_SPECIAL.sub(_escaped, text[:_KEPT_CHARS])}~h{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def ordered(checkpoint_id: str) -> str:
+    """Gives a checkpoint's id as one part of a key, sorting as it does."""
+    escaped = _UNORDERED.sub(_in_order, checkpoint_id) if _UNORDERED.search(checkpoint_id) else checkpoint_id
+    if len(escaped.encode()) <= _PART_BYTES_MAX:
+        return escaped
+    kept = _UNORDERED.sub(_in_order, checkpoint_id[:_KEPT_CHARS])
+    return f"{kept} ~{hashlib.sha256(checkpoint_id.encode()).hexdigest()}"
+
+
+def _in_order(match: re.Match[str]) -> str:
+    # Control characters, which no key may have, sort right before the space, and the slash after the point.
+    found = match[0]
+    if found in "./":
+        return f".{'./'.index(found)}"
+    return f" {chr(ord('0') + ord(found))}"
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -79,7 +98,7 @@ class ThreadKeys:
 
     def checkpoint(self, ns: str, checkpoint_id: str) -> RecordKey:
         """A checkpoint's record."""
-        return self.named(f"checkpoint/{part(ns)}/{part(checkpoint_id)}")
+        return self.named(f"checkpoint/{part(ns)}/{ordered(checkpoint_id)}")
 
     def value(self, ns: str, channel: str, version: Any) -> RecordKey:
         """What a channel holds at a version."""
@@ -89,11 +108,11 @@ class ThreadKeys:
 
     def writes(self, ns: str, checkpoint_id: str, task_id: str) -> RecordKey:
         """What a task wrote at a checkpoint."""
-        return self.named(f"writes/{part(ns)}/{part(checkpoint_id)}/{part(task_id)}")
+        return self.named(f"writes/{part(ns)}/{ordered(checkpoint_id)}/{part(task_id)}")
 
     def fold(self, ns: str, checkpoint_id: str) -> RecordKey:
         """What a pruned history left to a checkpoint."""
-        return self.named(f"fold/{part(ns)}/{part(checkpoint_id)}")
+        return self.named(f"fold/{part(ns)}/{ordered(checkpoint_id)}")
 
     def leftover(self, number: int) -> RecordKey:
         """Some of what a removal has not got to yet."""
@@ -121,4 +140,4 @@ def checkpoints_prefix(ns: str | None = None) -> str:
 
 def writes_prefix(ns: str, checkpoint_id: str | None = None) -> str:
     """What the keys of writes begin with: of one checkpoint, or of all in a namespace."""
-    return f"writes/{part(ns)}/" if checkpoint_id is None else f"writes/{part(ns)}/{part(checkpoint_id)}/"
+    return f"writes/{part(ns)}/" if checkpoint_id is None else f"writes/{part(ns)}/{ordered(checkpoint_id)}/"

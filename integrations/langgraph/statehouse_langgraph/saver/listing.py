@@ -13,7 +13,7 @@ from statehouse import InvalidArgumentError
 from statehouse.extend import Entry, Flow, RecordKey, Scan, ask, decode
 from statehouse_langgraph.saver import keys as names
 from statehouse_langgraph.saver.backing import Backing
-from statehouse_langgraph.saver.keys import INDEX_AGENT, ThreadKeys, part
+from statehouse_langgraph.saver.keys import INDEX_AGENT, ThreadKeys, ordered
 from statehouse_langgraph.saver.reading import Found, load, rows_of, scanned
 from statehouse_langgraph.saver.records import CheckpointRecord, Mark, Place
 
@@ -173,8 +173,8 @@ class _Thread:
             wanted = [entry.key for entry in entries]
         # checkpoint/NS/ID: ids sort as text.
         ranked = sorted(((key.key.rsplit("/", 1)[1], key) for key in wanted), reverse=True)
-        exact = None if place.checkpoint_id is None else part(place.checkpoint_id)
-        bound = None if self._query.before is None else part(self._query.before)
+        exact = None if place.checkpoint_id is None else ordered(place.checkpoint_id)
+        bound = None if self._query.before is None else ordered(self._query.before)
         self._ids.extend(
             key
             for checkpoint_id, key in ranked

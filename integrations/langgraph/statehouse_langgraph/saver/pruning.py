@@ -22,7 +22,7 @@ from statehouse.extend import Delete, Flow, Get, KeyRange, RecordKey, Write, Wri
 from statehouse_langgraph.saver.backing import ATTEMPTS_MAX, OPERATIONS_MAX, Backing, Plan, apply, read_mark
 from statehouse_langgraph.saver.choosing import Choice, Removed, newest
 from statehouse_langgraph.saver.history import Walk
-from statehouse_langgraph.saver.keys import ThreadKeys, part
+from statehouse_langgraph.saver.keys import ThreadKeys, ordered
 from statehouse_langgraph.saver.reading import scanned
 from statehouse_langgraph.saver.records import CheckpointRecord, FoldRecord, LeftoverRecord, Mark, Place
 from statehouse_langgraph.saver.removing import busy, delete, finish
@@ -209,7 +209,7 @@ def _planned(
             operations += Delete(keys.run(run_id)), Delete(keys.run_index(run_id))
     total = sum(map(len, rows.checkpoints.values()))
     report = Pruned(place.agent_id, len(removed), total - len(removed), len(gone), len(stale))
-    floor = max((part(checkpoint_id) for _, checkpoint_id in removed), default="")
+    floor = max((ordered(checkpoint_id) for _, checkpoint_id in removed), default="")
     return _Removal(report, at, floor, operations, leftovers, len(removed) == len(chosen))
 
 

@@ -42,6 +42,8 @@ class Found:
     Attributes:
         record: Its record.
         commit_ts: The commit that stored it.
+        read_ts: What all of it was read as of.
+        generation: That of its thread then: one of another generation was deleted.
         checkpoint: The checkpoint without its values.
         values: What its channels hold, those that hold anything.
         writes: What tasks wrote at it, in the order in which LangGraph applies them.
@@ -50,6 +52,8 @@ class Found:
 
     record: CheckpointRecord
     commit_ts: int
+    read_ts: int
+    generation: int
     checkpoint: Mapping[str, Any]
     values: Mapping[str, Payload]
     writes: tuple[Written, ...]
@@ -105,14 +109,18 @@ def get(backing: Backing, place: Place, serde: SerializerProtocol) -> Flow[Found
     """Reads the checkpoint that a config names, or the newest one of its namespace."""
     keys = backing.keys(place.agent_id)
     ns = place.ns or ""
-    if place.checkpoint_id is None:
-        found = yield from _newest(backing, keys, ns)
-    else:
-        found = yield from _named(backing, keys, ns, place.checkpoint_id)
-    if found is None:
-        return None
-    entry, record, read_ts = found
-    whole = yield from load(backing, keys, entry, record, serde, at=read_ts, remember=True)
+    while True:
+        if place.checkpoint_id is None:
+            found = yield from _newest(backing, keys, ns)
+        else:
+            found = yield from _named(backing, keys, ns, place.checkpoint_id)
+        if found is None:
+            return None
+        entry, record, read_ts = found
+        whole = yield from load(backing, keys, entry, record, serde, at=read_ts, remember=True)
+        if whole.generation == record.generation:
+            break
+        # The thread was deleted since this saver saw its mark, and not all rows are gone yet.
     if backing.raise_on_concurrent_write:
         again = place.checkpoint_id is None
         if not again:
@@ -199,7 +207,7 @@ def load(
     }
     fold_key = keys.fold(record.ns, record.id)
     rows = yield from rows_of([*places, fold_key, keys.thread()], at=at)
-    saw_mark(backing, keys, rows[keys.thread()])
+    mark = saw_mark(backing, keys, rows[keys.thread()])
     values: dict[str, Payload] = dict.fromkeys(record.nones, payload_of(NONE))
     for key, channel in places.items():
         payload = rows[key].payload
@@ -213,7 +221,14 @@ def load(
     writes = yield from writes_at(keys, record.ns, record.id, at=at)
     folded = rows[fold_key].payload
     return Found(
-        record, entry.commit_ts, checkpoint, values, writes, None if folded is None else FoldRecord.of(folded)
+        record,
+        entry.commit_ts,
+        at,
+        mark.generation,
+        checkpoint,
+        values,
+        writes,
+        None if folded is None else FoldRecord.of(folded),
     )
 
 

@@ -186,6 +186,7 @@ def stats(backing: Backing, place: Place) -> Flow[ThreadStats]:
     keys = backing.keys(place.agent_id)
     totals: dict[str, int] = {}
     newest_bytes: dict[str, int] = {}
+    newest_ts: dict[str, int] = {}
     counted = {"checkpoint": [0, 0], "writes": [0, 0]}
     request = Scan(keys.namespace, keys.agent_id)
     while True:
@@ -196,7 +197,8 @@ def stats(backing: Backing, place: Place) -> Flow[ThreadStats]:
             if kind == "value":
                 channel = "/".join(rest.split("/")[:2]).removeprefix("/")
                 totals[channel] = totals.get(channel, 0) + size
-                newest_bytes[channel] = size
+                if entry.commit_ts >= newest_ts.get(channel, 0):
+                    newest_ts[channel], newest_bytes[channel] = entry.commit_ts, size
             elif kind in counted:
                 counted[kind][0] += 1
                 counted[kind][1] += size
@@ -249,7 +251,8 @@ def sweep(
         strategy: ``delete``, or ``keep_latest``, which prunes once and then leaves the thread alone.
         limit: How many at most.
     """
-    last = int((backing.clock() - ttl_minutes * 60) // 60)
+    # Of a minute only its end is certain: nobody is swept before the time is over.
+    last = int((backing.clock() - ttl_minutes * 60) // 60) - 1
     swept = 0
     cursor: str | None = None
     while swept < limit:

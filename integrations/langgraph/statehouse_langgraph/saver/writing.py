@@ -71,13 +71,25 @@ class NewValue:
 
 @dataclass(frozen=True, slots=True)
 class NewCheckpoint:
-    """A checkpoint to store, serialized."""
+    """A checkpoint to store, serialized.
+
+    Attributes:
+        ns: Its namespace.
+        id: Its id.
+        checkpoint: The checkpoint without its values.
+        metadata: Its metadata.
+        run_id: The run that made it; empty for none.
+        root: For a subgraph's, the root graph's checkpoint that called it; None where nobody says.
+        values: The channels' values at their new versions.
+        nones: The channels that hold None.
+    """
 
     ns: str
     id: str
     checkpoint: Typed
     metadata: Typed
     run_id: str
+    root: str | None
     values: tuple[NewValue, ...]
     nones: tuple[str, ...]
 
@@ -113,6 +125,7 @@ def new_checkpoint(
         serde.dumps_typed(bare),
         serde.dumps_typed(dict(metadata)),
         str(metadata.get("run_id") or place.run_id),
+        (metadata.get("parents") or {}).get("") if place.ns else None,
         tuple(
             _new_value(place, channel, version, values, serde, known)
             for channel, version in new_versions.items()
@@ -159,12 +172,12 @@ def put(
     backing: Backing, place: Place, new: NewCheckpoint, writes: Sequence[WritesRecord] = ()
 ) -> Flow[dict[str, Any]]:
     """Stores a checkpoint, and the writes it was made of, in one commit; gives its config."""
-    parent = place.checkpoint_id
-    belongs_to = None if parent is None else Reference(new.ns, parent)
     attempt = _Put(backing, place, new, writes)
     while True:
         try:
-            commit_ts = yield from write(backing, place, attempt.plan, belongs_to=belongs_to, makes=new.id)
+            commit_ts = yield from write(
+                backing, place, attempt.plan, belongs_to=_belongs_to(place, new), makes=new.id
+            )
         except (NotFoundError, ErasedError, CompactedError):
             # The value that a new one shares bytes with is gone: send it whole.
             if not attempt.shares:
@@ -185,6 +198,13 @@ def put(
         else:
             _remember(attempt, commit_ts)
             return place.config(new.ns, new.id)
+
+
+def _belongs_to(place: Place, new: NewCheckpoint) -> Reference | None:
+    """The checkpoint that must not have been removed: the parent, or what called the subgraph."""
+    if place.checkpoint_id is not None:
+        return Reference(new.ns, place.checkpoint_id)
+    return None if new.root is None else Reference("", new.root)
 
 
 @dataclass(slots=True)
