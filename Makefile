@@ -42,7 +42,7 @@ help: ## This list
 venv: .venv/.installed ## Make .venv with everything below in it
 
 .PHONY: demo
-demo: .venv/.installed ## The research agent: asked, killed half-way, resumed, replayed
+demo: .venv/.installed ## Agents: asked, killed half-way, resumed, replayed; two at a daemon; one of LangGraph
 	@$(PY) examples/research_agent/demo.py $(ARGS)
 
 .PHONY: test

@@ -1,6 +1,7 @@
 """The agent is asked, killed half-way with SIGKILL, and asked again: what was finished is not done twice.
 
-Then two agents at once use one daemon, and their replay is followed live (`together`).
+Then two agents at once use one daemon, and their replay is followed live (`together`); and an agent of
+LangGraph keeps its thread in a daemon, is killed, goes on, and is shown (`examples.langgraph.demo`).
 
     python examples/research_agent/demo.py    (or: make demo)
 
@@ -24,7 +25,8 @@ if not __package__:
     # Run as a file, whose folder Python then searches instead of the repository.
     sys.path[0] = str(ROOT)
 
-from examples.research_agent import together  # noqa: E402 - the path is needed first
+from examples.langgraph import demo as langgraph  # noqa: E402 - the path is needed first
+from examples.research_agent import together  # noqa: E402
 from examples.research_agent.__main__ import AGENT_ID  # noqa: E402
 from examples.research_agent.notebook import Notebook  # noqa: E402
 from examples.research_agent.run_log import RunLog  # noqa: E402
@@ -53,7 +55,8 @@ _INTERRUPTED: Final = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Tells the story; gives the exit code."""
     parser = argparse.ArgumentParser(
-        description="The research agent: asked, killed, resumed, replayed; then two of them at one daemon."
+        description="The research agent: asked, killed, resumed, replayed; then two of them at one daemon; "
+        "then an agent of LangGraph."
     )
     parser.add_argument("--question", default=QUESTION)
     parser.add_argument("--kill-after", type=int, default=5, metavar="STEP", help="(default: %(default)s)")
@@ -75,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _stage(options.directory) as stage:
             _tell(stage, options.question, options.kill_after)
             together.tell(stage, options.together, options.pace)
+            langgraph.tell(stage, options.pace)
     except StoryError as error:
         print(f"\nThis went wrong: {error}", file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -47,7 +48,7 @@ def tell(stage: Stage, questions: Sequence[str], pace: float) -> None:
         StoryError: It did not happen as it is told.
     """
     heading("6. A daemon, and two agents that are asked at once, each in a process of its own")
-    with _daemon(stage) as (daemon, url), ExitStack() as stack:
+    with daemon(stage, stage.served) as (served, url), ExitStack() as stack:
         ledger = stage.directory / "together.txt"
         agents = []
         for run_id, question in zip(RUN_IDS, questions, strict=True):
@@ -67,30 +68,35 @@ def tell(stage: Stage, questions: Sequence[str], pace: float) -> None:
         with Statehouse(url) as sh:
             for number, run_id in enumerate(RUN_IDS, 8):
                 _show_answer(sh, run_id, number)
-        _stop(daemon)
+        heading("10. SIGTERM: the daemon answers what it has begun, closes the store and ends")
+        stop(served)
         _open_without_daemon(stage, len(seen))
 
 
 @contextmanager
-def _daemon(stage: Stage) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Runs ``statehoused`` on any port that is free; gives it and its URL."""
-    command = ["--data-dir", str(stage.served), "--listen", "127.0.0.1:0"]
+def daemon(stage: Stage, directory: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Runs ``statehoused`` on any port that is free; gives it and its URL.
+
+    Raises:
+        StoryError: It does not become ready.
+    """
+    command = ["--data-dir", str(directory), "--listen", "127.0.0.1:0"]
     print(f"    $ statehoused {' '.join(command)}")
     with (
         stage.log.open("w") as log,
         started(
             [sys.executable, "-m", "statehouse.daemon", *command], stderr=log, env=without_settings()
-        ) as daemon,
+        ) as process,
     ):
-        assert daemon.stdout is not None
-        line = daemon.stdout.readline()
+        assert process.stdout is not None
+        line = process.stdout.readline()
         found = _READY.match(line)
         if found is None:
-            daemon.kill()
+            process.kill()
             said = stage.log.read_text().splitlines()[-_LOG_LINES:]
             raise StoryError("\n".join([f"the daemon did not become ready: {line.strip()}", *said]))
         print(f"    {line}", flush=True)
-        yield daemon, found[1]
+        yield process, found[1]
 
 
 def _followed(url: str, agents: Sequence[subprocess.Popen[str]]) -> Iterator[Event]:
@@ -137,10 +143,14 @@ def _show_answer(sh: Statehouse, run_id: str, number: int) -> None:
     print(wrapped(run.answer["text"]))
 
 
-def _stop(daemon: subprocess.Popen[str]) -> None:
-    heading("10. SIGTERM: the daemon answers what it has begun, closes the store and ends")
-    daemon.terminate()
-    code = daemon.wait(PATIENCE_SECONDS)
+def stop(process: subprocess.Popen[str]) -> None:
+    """Ends a daemon as a service manager would.
+
+    Raises:
+        StoryError: It does not end as it should.
+    """
+    process.terminate()
+    code = process.wait(PATIENCE_SECONDS)
     print(f"    -> statehoused exited with {code}")
     require(code == 0, f"the daemon ended with exit code {code}")
 

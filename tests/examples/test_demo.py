@@ -52,6 +52,15 @@ def test_the_demo_kills_resumes_and_replays_and_serves_two_at_once() -> None:
     assert "-> statehoused exited with 0" in second
     assert "has all 8 commits" in second
 
+    langgraph = second.partition("\n11. ")[2]
+    assert "-> kill -9 after 3 files were counted" in langgraph
+    assert "none of these tools was called again" in langgraph
+    assert "$ statehousectl -n langgraph replay lines --from " in langgraph
+    assert '{"writes": [{"messages": [{"type": "tool",' in langgraph
+    assert '+ {"type":"ai","content":"I add them up."' in langgraph
+    assert re.search(r"-> right: \d+ files match examples/langgraph/\*.py; they have \d+ lines", langgraph)
+    assert langgraph.endswith("-> statehoused exited with 0\n")
+
 
 @pytest.mark.slow
 def test_the_demo_as_it_comes() -> None:

@@ -25,7 +25,7 @@ FORMAT: Final = 1
 
 _FORMATS: Final = ("null", "bytes", "bytearray", "msgpack", "json", "pickle")
 _CIPHERS: Final = ("aes",)
-_CHECKPOINT_FIELDS: Final = ("ts", "updated_channels", "channel_versions", "versions_seen")
+_CHECKPOINT_FIELDS: Final = ("ts", "channel_versions", "versions_seen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ def _checkpoint(*fields: Any) -> dict[str, Any]:
     if isinstance(described, dict):
         shown = {name: described.pop(name) for name in ("step", "source") if name in described}
         rest = {name: value for name, value in described.items() if value not in ({}, None)}
-    # What is left of metadata are the words of a program, which say more than ids.
+    if isinstance(checkpoint, dict) and "updated_channels" in checkpoint:
+        shown["updated_channels"] = checkpoint["updated_channels"]
     shown |= {"metadata": described} if described == ENCRYPTED else {"metadata": rest} if rest else {}
     shown |= {"id": checkpoint_id, "parent": parent}
     shown |= {"checkpoint_ns": ns} if ns else {}

@@ -1,0 +1,1 @@
+"""Programs of LangGraph that keep their state in Statehouse."""
