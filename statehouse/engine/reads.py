@@ -11,7 +11,6 @@ look at its segments seems damaged, so the row is looked at again before anybody
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from statehouse.engine import layout, ropes
 from statehouse.engine.cursors import pack_cursor, unpack_cursor
@@ -40,9 +39,6 @@ from statehouse.protocol.replies import Entry, OperationKind, Page, Read
 from statehouse.protocol.requests import Get, GetAtVersion, GetMany, History, Scan
 from statehouse.protocol.values import Payload
 from statehouse.storage import PAGE_ROWS, Table
-
-_LOOKS: Final = 3
-"""How often a value is read before it is damaged; once more for each part of an erase that comes between."""
 
 
 def check_limit(state: State, limit: object) -> None:
@@ -281,16 +277,12 @@ class Reads:
         Raises:
             CorruptionError: They are not there.
         """
-        for looks in range(1, _LOOKS + 1):
-            try:
-                return ropes.read(self._store, row)
-            except CorruptionError:
-                row = self._history_row(record_id, commit_ts)
-                if row.flags & ERASED:
-                    return None
-                if looks == _LOOKS:
-                    raise
-        raise AssertionError("the last look returns or raises")
+        try:
+            return ropes.read(self._store, row)
+        except CorruptionError:
+            if self._history_row(record_id, commit_ts).flags & ERASED:
+                return None
+            raise
 
     def payloads(
         self, keys: Sequence[bytes], rows: Sequence[bytes | None]

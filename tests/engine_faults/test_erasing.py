@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -14,7 +16,6 @@ from statehouse.engine import LocalEngine
 from statehouse.errors import EngineError, ErasedError, OverloadedError, RefusingWritesError
 from statehouse.protocol.replies import Entry
 from statehouse.protocol.requests import (
-    Check,
     Copy,
     Erase,
     Extend,
@@ -55,6 +56,7 @@ every_erase = pytest.mark.parametrize("erase", ERASES, ids=["whole agent", "twin
 
 TWIN = LOG._replace(key="twin")
 PART = LOG._replace(key="part")
+GROWN = LOG._replace(key="a value before all others")
 SHARING = (
     Extend(PART, LOG, 12, (Copy(34_000, 70_300),), BYTES),
     Extend(TWIN, LOG, 12, (Copy(0, 33_000), filler("twin", 6000)), BYTES),
@@ -239,12 +241,28 @@ def _bytes_of(engine: LocalEngine, key: Any) -> bytes:
 
 
 class InterruptedStore(FaultStore):
-    """A store in which something happens just before a certain look at the segments."""
+    """A store in which something happens just before a certain look into it, by the thread of the test.
+
+    Attributes:
+        looks: How many looks there were.
+        happening: Before which look, and what; None when it has happened.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.looks = 0
         self.happening: tuple[int, Callable[[], object]] | None = None
+        self._thread = threading.get_ident()
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """See `Store.get`."""
+        self._look()
+        return super().get(table, key)
+
+    def get_many(self, table: Table, keys: list[bytes]) -> list[bytes | None]:
+        """See `Store.get_many`."""
+        self._look()
+        return super().get_many(table, keys)
 
     def scan(
         self,
@@ -257,13 +275,17 @@ class InterruptedStore(FaultStore):
         bytes_max: int = PAGE_BYTES,
     ) -> list[tuple[bytes, bytes]]:
         """See `Store.scan`."""
-        if table is Table.SEGMENTS:
-            self.looks += 1
-            if self.happening is not None and self.looks == self.happening[0]:
-                _, happens = self.happening
-                self.happening = None
-                happens()
+        self._look()
         return super().scan(table, start, stop, reverse=reverse, rows_max=rows_max, bytes_max=bytes_max)
+
+    def _look(self) -> None:
+        if threading.get_ident() != self._thread:
+            return
+        self.looks += 1
+        if self.happening is not None and self.looks >= self.happening[0]:
+            _, happens = self.happening
+            self.happening = None
+            happens()
 
 
 READS: dict[str, Request[Any]] = {
@@ -274,7 +296,6 @@ READS: dict[str, Request[Any]] = {
     "history": History(FORK),
     "replay": Replay(limit=20),
     "find": FindEvents("run", "run 1"),
-    "check": Check(limit=10),
 }
 
 
@@ -295,6 +316,57 @@ def test_a_read_in_the_middle_finds_a_value_or_that_it_was_erased(read: str) -> 
         engine.close()
         if not happened:
             assert look > 1
+            return
+
+
+@pytest.mark.slow
+def test_a_check_in_the_middle_finds_nothing_wrong() -> None:
+    """G6, G8."""
+    for look in range(1, 10_000, 7):
+        store = InterruptedStore()
+        engine = filled(store)
+        store.looks = 0
+        store.happening = (look, lambda engine=engine: finish(engine, WHOLE))
+        assert_sound(engine)
+        happened = store.happening is None
+        engine.close()
+        if not happened:
+            return
+    raise AssertionError("a check does not end")
+
+
+@pytest.mark.slow
+def test_what_is_made_of_a_value_that_shares_doomed_bytes_is_refused_or_erased() -> None:
+    """G1, G6: between the look that finds such a value and its mark, and at any other moment."""
+    look = 0
+    refused = 0
+    grown = Extend(GROWN, LOG, 12, (filler("grown", 40_000), Copy(0, 40_000)), BYTES)
+    while True:
+        look += 1
+        store = InterruptedStore()
+        engine = filled(store)
+        store.looks = 0
+        futures: list[Any] = []
+
+        def grow(engine: LocalEngine = engine, futures: list[Any] = futures) -> None:
+            futures.append(engine.submit(transaction(500, grown)))
+            wait(futures, timeout=60)
+
+        store.happening = (look, grow)
+        finish(engine, TWIN_ONLY)
+        happened = store.happening is None
+        store.happening = None
+        for future in futures:
+            if future.exception() is not None:
+                assert type(future.exception()) is ErasedError
+                refused += 1
+            else:
+                with pytest.raises(ErasedError):
+                    engine.execute(Get(GROWN))
+        assert_sound(engine)
+        engine.close()
+        if not happened:
+            assert refused
             return
 
 
