@@ -14,22 +14,28 @@ from statehouse_langgraph._version import __version__
 from statehouse_langgraph.errors import (
     ConcurrentWriteError,
     ContentError,
+    ItemChangedError,
     LeaseHeldError,
     LeaseLostError,
     ThreadChangedError,
 )
 
 if TYPE_CHECKING:
+    from statehouse_langgraph.cache import StatehouseCache
     from statehouse_langgraph.saver.saver import StatehouseSaver
     from statehouse_langgraph.serde import AllowlistSerializer
+    from statehouse_langgraph.store.store import StatehouseStore
 
 __all__ = [
     "AllowlistSerializer",
     "ConcurrentWriteError",
     "ContentError",
+    "ItemChangedError",
     "LeaseHeldError",
     "LeaseLostError",
+    "StatehouseCache",
     "StatehouseSaver",
+    "StatehouseStore",
     "ThreadChangedError",
     "__version__",
 ]
@@ -37,7 +43,9 @@ __all__ = [
 # Who uses one of them does not load what the others need.
 _PLACES = {
     "AllowlistSerializer": "statehouse_langgraph.serde",
+    "StatehouseCache": "statehouse_langgraph.cache",
     "StatehouseSaver": "statehouse_langgraph.saver.saver",
+    "StatehouseStore": "statehouse_langgraph.store.store",
 }
 
 

@@ -7,6 +7,7 @@
     ├── ThreadChangedError                    a late write: what it continues was deleted or pruned meanwhile
     ├── ConcurrentWriteError                  another writer was there first (on_concurrent_write="error")
     ├── LeaseHeldError, LeaseLostError        another worker has the thread
+    ├── ItemChangedError                      an item of the store has another version than was expected
     └── ContentError                          stored bytes that cannot be read as what they say they are
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from statehouse import Retry, StatehouseError
+from statehouse import PreconditionFailedError, Retry, StatehouseError
 
 
 class ThreadChangedError(StatehouseError):
@@ -56,6 +57,18 @@ class LeaseLostError(StatehouseError):
 
     code: ClassVar[str] = "langgraph_lease_lost"
     thread_id: str
+
+
+class ItemChangedError(PreconditionFailedError):
+    """An item has another version than ``expected_version`` (``namespace``, ``key``, ``version``).
+
+    Nothing of the batch was stored. Read the item again, and put what follows from what it is now.
+    """
+
+    code: ClassVar[str] = "langgraph_item_changed"
+    namespace: tuple[str, ...]
+    key: str
+    expected_version: int
 
 
 class ContentError(StatehouseError):

@@ -1,0 +1,1 @@
+"""LangGraph's store on Statehouse; `statehouse_langgraph.StatehouseStore` is the way in."""

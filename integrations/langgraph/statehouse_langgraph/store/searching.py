@@ -1,0 +1,151 @@
+"""Searches: the newest items that a filter admits, or the nearest to a query.
+
+Without a query, items come newest first, as the stores in SQLite and PostgreSQL give them. Which are newest
+is told from keys alone; values are read of the items that are given, or where a filter asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from statehouse.extend import Entry, Flow
+from statehouse_langgraph.store import filters, keys
+from statehouse_langgraph.store.items import Found, FoundItem
+from statehouse_langgraph.store.keys import Namespace
+from statehouse_langgraph.store.namespaces import check_count
+from statehouse_langgraph.store.reading import KEYS_AT_ONCE, ROWS_AT_ONCE, Reading, found_of
+
+if TYPE_CHECKING:
+    from statehouse_langgraph.store.vectors import Ranking
+
+_CANDIDATES_MIN: Final = 32
+_CANDIDATES_MAX: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for.
+
+    Attributes:
+        prefix: The namespace in which, and below which, to look.
+        filter: What values must hold; None for anything.
+        limit: How many items at most.
+        offset: How many to leave out first.
+        query: What to be near to; None for the newest.
+    """
+
+    prefix: Namespace
+    filter: Mapping[str, Any] | None
+    limit: int
+    offset: int
+    query: str | None
+
+    def __post_init__(self) -> None:
+        for name, number in (("limit", self.limit), ("offset", self.offset)):
+            check_count(name, number)
+        if self.filter:
+            filters.check(self.filter)
+
+    @property
+    def subtree(self) -> str:
+        """What the names begin with."""
+        return keys.subtree(self.prefix)
+
+
+Hit = tuple[Found, float | None]
+_Candidate = tuple[int, str, Found | None]
+"""The negative commit_ts, so that the newest sorts first; the name; and the item, where it was read."""
+
+
+def newest(reading: Reading, search: Search) -> Flow[list[Hit]]:
+    """Finds the newest items."""
+    found = yield from _newest(reading, search, search.offset, search.limit, frozenset())
+    return [(each, None) for each in found]
+
+
+def nearest(reading: Reading, search: Search, ranking: Ranking) -> Flow[list[Hit]]:
+    """Finds the nearest items; where they are too few, the newest of those without vectors follow."""
+    hits: list[Hit] = []
+    wanted = search.offset + search.limit
+    size = max(_CANDIDATES_MIN, wanted)
+    ranked = iter(ranking)
+    while len(hits) < wanted:
+        some = list(islice(ranked, min(size, _CANDIDATES_MAX)))
+        if not some:
+            break
+        items = yield from reading.items([name for name, _ in some])
+        hits += [
+            (item, score)
+            for item, (_, score) in zip(items, some, strict=True)
+            if item is not None and (not search.filter or filters.admits(search.filter, item.record.value))
+        ]
+        size *= 2
+    given = hits[search.offset : wanted]
+    if len(given) < search.limit:
+        offset = max(0, search.offset - len(hits))
+        rest = yield from _newest(reading, search, offset, search.limit - len(given), ranking.ranked())
+        given += [(each, None) for each in rest]
+    return given
+
+
+def results(hits: list[Hit]) -> list[FoundItem]:
+    """Gives what was found as LangGraph takes it."""
+    return [each.found(*keys.parse_name(each.name), score) for each, score in hits]
+
+
+def _newest(
+    reading: Reading, search: Search, offset: int, limit: int, without: AbstractSet[str]
+) -> Flow[list[Found]]:
+    wanted = offset + limit
+    best: list[_Candidate] = []
+    if not limit:
+        return []
+    after, more = None, True
+    while more:
+        entries, more = yield from reading.page(
+            keys.ITEMS,
+            search.subtree,
+            after=after,
+            keys_only=not search.filter,
+            limit=ROWS_AT_ONCE if search.filter else KEYS_AT_ONCE,
+        )
+        after = entries[-1].key.key if entries else None
+        worst = best[wanted - 1] if len(best) >= wanted else None
+        size = sum(len(entry.payload.data) for entry in entries if entry.payload is not None)
+        some = yield from reading.off_loop(
+            size,
+            lambda: list(_candidates(entries, search.filter, without, worst)),  # noqa: B023 - it is called now
+        )
+        gone = yield from reading.gone([name for _, name, _ in some])
+        best = sorted((each for each in (*best, *some) if each[1] not in gone), key=lambda each: each[:2])[
+            :wanted
+        ]
+    chosen = best[offset:]
+    if search.filter:
+        return [found for _, _, found in chosen if found is not None]
+    items = yield from reading.items([name for _, name, _ in chosen])
+    return [item for item in items if item is not None]
+
+
+def _candidates(
+    entries: tuple[Entry, ...],
+    given: Mapping[str, Any] | None,
+    without: AbstractSet[str],
+    worst: _Candidate | None,
+) -> Iterator[_Candidate]:
+    """The items of a page that may be among the newest."""
+    for entry in entries:
+        name = entry.key.key
+        newness = (-entry.commit_ts, name)
+        if name in without or (worst is not None and newness >= worst[:2]):
+            continue
+        found = None
+        if given:
+            found = found_of(entry)
+            if found is None or not filters.admits(given, found.record.value):
+                continue
+        yield (*newness, found)
