@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union
 from statehouse.errors import InvalidArgumentError
 from statehouse.steps.shapes import by_fields, fields_of, is_pydantic, shape_of
 
-_UNTYPED: Final = frozenset({Any, object, dict, list, tuple, Mapping, Sequence})
+_UNTYPED: Final = frozenset({Any, object, dict, list, tuple, Mapping, Sequence, type(None)})
 _MAPPINGS: Final = frozenset({dict, Mapping, typing.Mapping})
 _LISTS: Final = frozenset({list, Sequence, Iterable})
 _SETS: Final = frozenset({set, frozenset, AbstractSet})

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from statehouse.steps.body import Step
 from statehouse.steps.calls import Definition, StepCall
-from statehouse.steps.driving import Call, StepFlow
+from statehouse.steps.driving import StepFlow
 from statehouse.steps.inputs import Input
 from statehouse.steps.options import Options
 from statehouse.steps.record import StepKind
@@ -61,7 +61,8 @@ def record_for_run(run: RunLogic, kind: StepKind) -> StepFlow[Any]:
     """
 
     def body(step: Step) -> StepFlow[Any]:
-        return (yield Call(lambda: run.chance(None, kind, _FUNCTIONS[kind]), None, step.path))
+        yield from ()
+        return run.chance(None, kind, _FUNCTIONS[kind])
 
     return (yield from inner_call(run, kind, body, name=f"~{kind}"))
 
