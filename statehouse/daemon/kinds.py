@@ -15,13 +15,14 @@ from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 from statehouse.daemon.logs import levels_of
 from statehouse.protocol.limits import KIB, MIB
-from statehouse.rpc.addresses import Address, parse_address
+from statehouse.rpc.addresses import Address, Tcp, parse_address
 
 __all__ = [
     "Addresses",
     "Bytes",
     "Choice",
     "Directory",
+    "Endpoint",
     "Kind",
     "Levels",
     "Seconds",
@@ -289,6 +290,30 @@ class Addresses:
     def shown(self, value: Any) -> str:
         """Gives a value as people read it best."""
         return ", ".join(map(str, value))
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address of a host and a port."""
+
+    metavar: ClassVar[str] = "HOST:PORT"
+    natives: ClassVar[tuple[type, ...]] = (str,)
+    noun: ClassVar[str] = "an address"
+
+    def read(self, value: Any) -> Tcp:
+        """Gives the address."""
+        address = parse_address(str(value).strip())
+        if not isinstance(address, Tcp):
+            raise ValueError(f"{value!r:.80} is a socket, which nobody scrapes; write HOST:PORT")  # noqa: TRY004 - as all that `read` refuses
+        return address
+
+    def toml(self, value: Any) -> str:
+        """Gives a value as TOML."""
+        return toml_text(str(value))
+
+    def shown(self, value: Any) -> str:
+        """Gives a value as people read it best."""
+        return str(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from statehouse.daemon.lines import Lines
 from statehouse.daemon.notify import notify
 from statehouse.daemon.settings import LIMITS, Settings
 from statehouse.daemon.signals import Signals
+from statehouse.daemon.telemetry import Telemetry, require_installed
 from statehouse.errors import DirectoryLockedError, StatehouseError
 from statehouse.programs.exits import Exit, Refusal, exit_of
 from statehouse.programs.words import paragraph
@@ -146,23 +147,26 @@ class _Daemon:
         settings = self._settings
         began = time.monotonic()
         with Signals(lambda: self._lines.flush(_FLUSH_S)) as signals:
+            require_installed(settings)
             await asyncio.to_thread(_check_addresses, settings)
-            async with _engine(settings) as engine:
+            telemetry = Telemetry(settings)
+            async with _engine(settings, telemetry) as engine:
                 _calm_collector()
                 if signals.first is None:
-                    await self._serve(engine, signals)
+                    await self._serve(engine, signals, telemetry)
                 notify("STOPPING=1")
             _log.info("stopped", extra={"after_s": round(time.monotonic() - began, 3)})
 
-    async def _serve(self, engine: LocalEngine, signals: Signals) -> None:
+    async def _serve(self, engine: LocalEngine, signals: Signals, telemetry: Telemetry) -> None:
         from statehouse.rpc.serving.server import Server
 
         settings = self._settings
-        server = Server(engine, _server_options(settings))
+        server = Server(telemetry.around(engine), _server_options(settings), meter=telemetry.meter)
         bound = await server.start([str(address) for address in settings.listen])
         for address in settings.listen:
             if isinstance(address, Unix):
                 address.path.chmod(0o600)
+        await asyncio.to_thread(telemetry.begin, server, engine)
         self._say_ready(bound)
         watching = asyncio.create_task(_watch(engine))
         try:
@@ -175,6 +179,7 @@ class _Daemon:
         )
         notify("STOPPING=1\nSTATUS=finishing the calls that run")
         await server.drain(settings.drain_s)
+        await asyncio.to_thread(telemetry.close)
 
     def _say_ready(self, bound: Sequence[str]) -> None:
         settings = self._settings
@@ -199,7 +204,8 @@ class _Daemon:
 
 def _check_addresses(settings: Settings) -> None:
     try:
-        require_listenable(settings.listen, insecure=settings.insecure)
+        scraped = () if settings.metrics_listen is None else (settings.metrics_listen,)
+        require_listenable((*settings.listen, *scraped), insecure=settings.insecure)
     except Refusal as error:
         # Started twice, most likely; then who has the store says more than who has the port.
         if error.code is Exit.UNAVAILABLE and settings.data_dir is not None:
@@ -212,7 +218,7 @@ def _check_addresses(settings: Settings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _engine(settings: Settings) -> AsyncIterator[LocalEngine]:
+async def _engine(settings: Settings, telemetry: Telemetry) -> AsyncIterator[LocalEngine]:
     """The engine on the store, opened and in the end closed without blocking the loop."""
     if settings.accept_data_loss:
         _log.warning("accept_data_loss is on, which is for one start: leave it out of the next one")
@@ -221,7 +227,7 @@ async def _engine(settings: Settings) -> AsyncIterator[LocalEngine]:
         _PATIENCE_S, _log.info, "still opening the store: what was written last is read again from its log"
     )
     try:
-        engine = await asyncio.to_thread(_open, settings)
+        engine = await asyncio.to_thread(_open, settings, telemetry)
     finally:
         patience.cancel()
     try:
@@ -234,20 +240,21 @@ async def _engine(settings: Settings) -> AsyncIterator[LocalEngine]:
     _log.info("closed the store", extra={"commit_ts": newest})
 
 
-def _open(settings: Settings) -> LocalEngine:
+def _open(settings: Settings, telemetry: Telemetry) -> LocalEngine:
     from statehouse.engine import open_engine
 
     if settings.data_dir is None:
         from statehouse.storage.memory import MemoryStore
 
-        return open_engine(MemoryStore(), durability="none", limits=settings.limits())
+        memory = telemetry.counted(MemoryStore())
+        return open_engine(memory, durability="none", limits=settings.limits())
     from statehouse.storage.rocksdb import RocksStore
 
     store = RocksStore.open(
         settings.data_dir, cache_bytes=settings.cache_bytes, free_bytes_min=settings.free_bytes_min
     )
     return open_engine(
-        store,
+        telemetry.counted(store),
         durability=settings.durability,
         accept_data_loss=settings.accept_data_loss,
         limits=settings.limits(),

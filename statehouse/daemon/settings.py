@@ -12,7 +12,18 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from statehouse.daemon.kinds import Addresses, Bytes, Choice, Directory, Kind, Levels, Seconds, Switch, Whole
+from statehouse.daemon.kinds import (
+    Addresses,
+    Bytes,
+    Choice,
+    Directory,
+    Endpoint,
+    Kind,
+    Levels,
+    Seconds,
+    Switch,
+    Whole,
+)
 from statehouse.daemon.logs import LogFormat
 from statehouse.protocol.limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from statehouse.rpc.addresses import Address, Tcp
@@ -64,6 +75,7 @@ def _about(group: str, kind: Kind[Any], help: str) -> Mapping[str, Any]:  # noqa
 _STORE: Final = "Store"
 _NETWORK: Final = "Network"
 _LOG: Final = "Log"
+_TELEMETRY: Final = "Telemetry"
 _LIMITS: Final = "Limits of one transaction"
 _LOAD: Final = "Limits of all clients together"
 
@@ -142,6 +154,21 @@ class Settings:
         default="text", metadata=_about(_LOG, Choice(("text", "json")), "Lines for people, or for programs.")
     )
 
+    telemetry: Literal["off", "otlp", "console"] = field(
+        default="off",
+        metadata=_about(
+            _TELEMETRY,
+            Choice(("off", "otlp", "console")),
+            "Where spans and metrics go. otlp: where OTEL_EXPORTER_OTLP_ENDPOINT and its like say.",
+        ),
+    )
+    metrics_listen: Tcp | None = field(
+        default=None,
+        metadata=_about(
+            _TELEMETRY, Endpoint(), "Where Prometheus scrapes metrics. Port 0: any that is free."
+        ),
+    )
+
     value_bytes_max: int = field(
         default=DEFAULT_LIMITS.value_bytes_max,
         metadata=_about(_LIMITS, Bytes(KIB, DEFAULT_LIMITS.value_bytes_max), "A value."),
@@ -190,6 +217,11 @@ class Settings:
     def home(self) -> str:
         """What is served, as a URL."""
         return "memory:" if self.data_dir is None else f"file:{self.data_dir}"
+
+    @property
+    def metered(self) -> bool:
+        """Whether anybody is told what is counted."""
+        return self.telemetry != "off" or self.metrics_listen is not None
 
     def limits(self) -> Limits:
         """Gives the limits that the engine holds its callers to."""

@@ -29,6 +29,8 @@ OTHERS: dict[str, tuple[str, str]] = {
     "drain_s": ("1.5", "1.5"),
     "log": ("debug", '"debug"'),
     "log_format": ("json", '"json"'),
+    "telemetry": ("console", '"console"'),
+    "metrics_listen": ("127.0.0.1:9464", '"127.0.0.1:9464"'),
     "value_bytes_max": ("1MiB", "1048576"),
     "transaction_bytes_max": ("2MiB", '"2 MiB"'),
     "transaction_operations_max": ("10", "10"),
@@ -370,7 +372,7 @@ def test_printed_settings_say_where_each_comes_from(file: Path, monkeypatch: pyt
     assert lines["replays_max"].split() == ["replays_max", "=", "5", "#", str(file)]
     assert lines["log"].split() == ["log", "=", '"info"', "#", "default"]
     assert "\n# data_dir =" in printed
-    assert set(tomllib.loads(printed)) == set(NAMES) - {"data_dir", "free_bytes_min"}
+    assert set(tomllib.loads(printed)) == set(NAMES) - {"data_dir", "free_bytes_min", "metrics_listen"}
 
 
 @pytest.mark.parametrize("path", ['a"b', "a\\b", "a\x7fb", "\u6f22\U0001f600", "a\nb", "a # b"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import opentelemetry.trace
+import pytest
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
@@ -79,6 +81,13 @@ class Collected:
         with self._book.changed:
             assert self._book.changed.wait_for(lambda: not self._book.open, seconds), self._book.open
         return self
+
+
+def collecting(monkeypatch: pytest.MonkeyPatch) -> Collected:
+    """An SDK for one test: a program sets its own once, a test takes it back."""
+    collected = Collected()
+    monkeypatch.setattr(opentelemetry.trace, "_TRACER_PROVIDER", collected.provider)
+    return collected
 
 
 def ids(span: ReadableSpan) -> tuple[str, str]:
