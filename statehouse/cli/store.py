@@ -1,4 +1,4 @@
-"""Commands for the store as a whole: ``store status|check|dump|load``."""
+"""Commands for the store as a whole: ``store status|check|dump|load|erase``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from statehouse.cli.command import Section, Settings
 from statehouse.cli.command import accept_data_loss as accept_data_loss_option
+from statehouse.cli.erasing import erase
 from statehouse.cli.reading import pinned
 from statehouse.cli.show import Column, Output, note, printable, shown_bytes
 from statehouse.cli.times import POINT, shown_time
@@ -28,6 +29,9 @@ __all__ = ["store"]
 @click.group(cls=Section)
 def store() -> None:
     """Look after the store as a whole."""
+
+
+store.add_command(erase)
 
 
 @store.command()

@@ -124,11 +124,13 @@ def test_every_command_that_prints_is_in_the_test_of_json() -> None:
 def test_help_has_every_command_in_one_line(look: Run) -> None:
     lines = look("--help").out.splitlines()
     names = [name for name in app.commands if name != "store"]
-    names += ["store status", "store check", "store dump", "store load"]
+    names += ["store status", "store check", "store dump", "store load", "store erase"]
     assert all(any(line.startswith(f"  {name} ") for line in lines) for name in names)
 
 
-@pytest.mark.parametrize("name", [*app.commands, "store status", "store check", "store dump", "store load"])
+@pytest.mark.parametrize(
+    "name", [*app.commands, *(f"store {name}" for name in ("status", "check", "dump", "load", "erase"))]
+)
 def test_help_of_every_command_fits_a_terminal(look: Run, name: str) -> None:
     ran = look(*name.split(), "--help")
     assert ran.code == 0

@@ -33,6 +33,10 @@ class TestSdkTransact(sdk.SdkTransactContract):
     pass
 
 
+class TestSdkErasing(sdk.SdkErasingContract):
+    pass
+
+
 class TestSdkGrowing(sdk.SdkGrowingContract):
     pass
 

@@ -7,6 +7,7 @@ takes its time from ``clock``) and ``clock`` (a `ManualClock`). For `StatehouseA
 
 from __future__ import annotations
 
+from statehouse.testing.contracts.sdk_erasing import SdkErasingContract
 from statehouse.testing.contracts.sdk_growing import SdkGrowingContract
 from statehouse.testing.contracts.sdk_hostile import SdkHostileContract
 from statehouse.testing.contracts.sdk_reads import (
@@ -30,11 +31,13 @@ SDK_CONTRACTS = (
     SdkIsolationContract,
     SdkTransactContract,
     SdkGrowingContract,
+    SdkErasingContract,
     SdkHostileContract,
 )
 
 __all__ = [
     "SDK_CONTRACTS",
+    "SdkErasingContract",
     "SdkGrowingContract",
     "SdkHostileContract",
     "SdkIsolationContract",
