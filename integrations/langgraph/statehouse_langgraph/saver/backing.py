@@ -136,12 +136,16 @@ def write(
     keys = backing.keys(place.agent_id)
     known = backing.known.mark(place.agent_id)
     for _ in range(ATTEMPTS_MAX):
+        if known is not None and _refusal(backing, place, known[0]) is not None:
+            # What is known may be out of date, and is no reason to refuse anything (K1).
+            known = None
         mark, version = known if known is not None else (yield from read_mark(backing, keys))
         known = None
         if mark.pending:
             yield from finish(backing, keys, mark, version)
             continue
-        _check_lease(backing, place, mark)
+        if (refusal := _refusal(backing, place, mark)) is not None:
+            raise refusal
         yield from _check_reference(backing, keys, place, mark, belongs_to, makes)
         planned = yield from plan(mark, version)
         try:
@@ -186,25 +190,26 @@ def apply(backing: Backing, place: Place, mark: Mark, version: int, plan: Plan) 
     return committed.commit_ts
 
 
-def _check_lease(backing: Backing, place: Place, mark: Mark) -> None:
+def _refusal(backing: Backing, place: Place, mark: Mark) -> LeaseLostError | LeaseHeldError | None:
+    """Why this saver may not write under a mark; None if it may."""
     mine = backing.leases.get(place.agent_id)
     if mine is not None:
-        if mine != mark.fence or not mark.holder:
-            raise LeaseLostError(
-                f"the lease of thread {place.agent_id!r} ended, and another worker has had it since; nothing "
-                "was stored. Take the lease again, and begin from the thread's newest checkpoint",
-                thread_id=place.agent_id,
-            )
-        return
-    left = mark.until - backing.clock()
-    if mark.holder and left > 0:
-        raise LeaseHeldError(
-            f"thread {place.agent_id!r} is leased by {mark.holder} for another {left:.1f} s; "
-            "nothing was stored",
+        if mine == mark.fence and mark.holder:
+            return None
+        return LeaseLostError(
+            f"the lease of thread {place.agent_id!r} ended, and another worker has had it since; nothing "
+            "was stored. Take the lease again, and begin from the thread's newest checkpoint",
             thread_id=place.agent_id,
-            holder=mark.holder,
-            expires_in=left,
         )
+    left = mark.until - backing.clock()
+    if not mark.holder or left <= 0:
+        return None
+    return LeaseHeldError(
+        f"thread {place.agent_id!r} is leased by {mark.holder} for another {left:.1f} s; nothing was stored",
+        thread_id=place.agent_id,
+        holder=mark.holder,
+        expires_in=left,
+    )
 
 
 def _check_reference(
