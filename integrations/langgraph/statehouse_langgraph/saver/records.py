@@ -29,8 +29,8 @@ def _pack(content_type: str, *fields: Any) -> Payload:
     return Payload(content_type, ormsgpack.packb([FORMAT, *fields]))
 
 
-def unpack(payload: Payload, content_type: str) -> list[Any]:
-    """Gives the fields of a record.
+def unpack(payload: Payload, content_type: str, count: int) -> list[Any]:
+    """Gives the fields of a record, so many.
 
     Raises:
         ContentError: It is no such record, or one of a newer format.
@@ -49,6 +49,11 @@ def unpack(payload: Payload, content_type: str) -> list[Any]:
     if found[0] != FORMAT:
         raise ContentError(
             f"a record of format {found[0]!r}, which is newer than this statehouse-langgraph: upgrade it",
+            content_type=payload.content_type,
+        )
+    if len(found) != count + 1:
+        raise ContentError(
+            f"a record of type {content_type} has {count} fields, and not {len(found) - 1}",
             content_type=payload.content_type,
         )
     return found[1:]
@@ -109,7 +114,7 @@ class CheckpointRecord:
             ContentError: It is none.
         """
         ns, checkpoint_id, parent, generation, checkpoint, metadata, run_id, nones = unpack(
-            payload, CHECKPOINT_TYPE
+            payload, CHECKPOINT_TYPE, 8
         )
         described = (_typed(checkpoint), _typed(metadata))
         return cls(ns, checkpoint_id, parent, generation, *described, run_id, tuple(nones))
@@ -163,7 +168,7 @@ class WritesRecord:
         Raises:
             ContentError: It is none.
         """
-        ns, checkpoint_id, task_id, path, rows, run_id = unpack(payload, WRITES_TYPE)
+        ns, checkpoint_id, task_id, path, rows, run_id = unpack(payload, WRITES_TYPE, 6)
         writes = tuple(
             StoredWrite(idx, channel, (kind, data), own[0] if own else path)
             for idx, channel, kind, data, *own in rows
@@ -211,7 +216,7 @@ class FoldRecord:
         Raises:
             ContentError: It is none.
         """
-        parent, rows = unpack(payload, FOLD_TYPE)
+        parent, rows = unpack(payload, FOLD_TYPE, 2)
         channels = {
             name: Folded(
                 None if seed is None else _typed(seed),
@@ -239,7 +244,7 @@ class LeftoverRecord:
         Raises:
             ContentError: It is none.
         """
-        (keys,) = unpack(payload, LEFTOVER_TYPE)
+        (keys,) = unpack(payload, LEFTOVER_TYPE, 1)
         return cls(tuple(keys))
 
 
