@@ -79,9 +79,9 @@ class RecordingStore:
         """See `Store`."""
         self._store.refresh()
 
-    def compact(self) -> None:
+    def compact(self, ranges: Mapping[Table, tuple[bytes, bytes]] | None = None) -> None:
         """See `Store`."""
-        self._store.compact()
+        self._store.compact(ranges)
 
     def size_bytes(self) -> int:
         """See `Store`."""
