@@ -36,8 +36,8 @@ _LOG_BYTES_MAX: Final = 64 * _MIB
 _OPEN_FILES_MAX: Final = 512
 
 _HISTORY_BLOCK_BYTES: Final = 16 * _KIB
-"""A version of a record that grows repeats the digests of the one before: in one block they cost nothing. With
-4 KiB the rows of a conversation's 4,000th message took twice the space of all else about it."""
+"""A version of a record that grows repeats the digests of the one before: in one block they cost nothing.
+With 4 KiB the rows of a conversation's 4,000th message took twice the space of all else about it."""
 
 _LOOKED_UP: Final = frozenset(
     {Table.NAMES, Table.RECORDS, Table.VERSIONS, Table.TXNS, Table.HISTORY, Table.META}
@@ -103,7 +103,7 @@ def table_options(table: Table | None, cache: Any) -> Options:
     options.set_max_write_buffer_number(3)
     # No blob files for large values: a secondary that reads one crashes the process (facebook/rocksdb#13296).
     # What is looked up all the time unpacks four times as fast with lz4. Everything else takes a third less
-    # with zstd, also what has only just been flushed: text, ids and digests have no repetitions that lz4 sees.
+    # with zstd, also what has only just been flushed: text, ids and digests repeat nothing that lz4 sees.
     fast = table is None or table in (Table.NAMES, Table.META)
     options.set_compression_type(DBCompressionType.lz4() if fast else DBCompressionType.zstd())
     if table is Table.HISTORY:
