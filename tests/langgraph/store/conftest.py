@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from statehouse import Statehouse
+from statehouse.engine import open_engine
+from statehouse.storage.memory import MemoryStore
 from statehouse_langgraph import StatehouseStore
 from tests.langgraph.homes import HOMES, opened
 from tests.langgraph.store.colours import Clock, Coloured, numbered
+from tests.langgraph.store.watching import Watched
 
 _NAMES = numbered("test")
 
@@ -56,5 +60,22 @@ def make_store(memory: Statehouse, clock: Clock) -> MakeStore:
     def make(**options: Any) -> StatehouseStore:
         options.setdefault("namespace", next(_NAMES))
         return StatehouseStore(memory, clock=clock, **options)
+
+    return make
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    """An engine in memory that says what it was asked."""
+    with closing(open_engine(MemoryStore())) as engine:
+        yield Watched(engine)
+
+
+@pytest.fixture
+def watched_store(watched: Watched, clock: Clock) -> MakeStore:
+    """Makes stores on one engine that is watched, all on the same items."""
+
+    def make(**options: Any) -> StatehouseStore:
+        return StatehouseStore(Statehouse.from_engine(watched), clock=clock, **options)
 
     return make

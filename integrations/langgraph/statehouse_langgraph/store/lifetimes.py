@@ -7,6 +7,7 @@ at least, and for all of it at most, after it was last read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -59,8 +60,10 @@ def minutes(what: str, value: object) -> float:
     Raises:
         InvalidArgumentError: It is no number above 0.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise InvalidArgumentError(f"{what} must be a number of minutes above 0: {value!r:.80}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise InvalidArgumentError(
+            f"{what} must be a number of minutes above 0, or None for ever: {value!r:.80}"
+        )
     return float(value)
 
 
