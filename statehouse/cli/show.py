@@ -386,10 +386,16 @@ class Output:
             yield show
 
 
-def _laid_out(value: Any, width: int) -> Iterator[str]:
-    """JSON in lines of about so many characters; what fits into one is not broken."""
+def _laid_out(value: Any, width: int, before: int = 0) -> Iterator[str]:
+    """JSON in lines of at most so many characters, if its texts are; what fits into one is not broken.
+
+    Args:
+        value: The value.
+        width: How long a line may be.
+        before: What stands before the first line.
+    """
     whole = json_text(value)
-    if len(whole) <= width or not value or not isinstance(value, dict | list):
+    if before + len(whole) <= width or not value or not isinstance(value, dict | list):
         yield whole
         return
     opening, closing = "{}" if isinstance(value, dict) else "[]"
@@ -397,7 +403,8 @@ def _laid_out(value: Any, width: int) -> Iterator[str]:
     yield opening
     for index, part in enumerate(value.items() if isinstance(value, dict) else value):
         name, inner = (f"{json_text(part[0])}: ", part[1]) if isinstance(value, dict) else ("", part)
-        lines = list(_laid_out(inner, width - 3 - len(name)))
+        # Two to the right, and a comma behind.
+        lines = list(_laid_out(inner, width - 3, len(name)))
         lines[0] = name + lines[0]
         lines[-1] += "," if index < last else ""
         yield from (f"  {line}" for line in lines)

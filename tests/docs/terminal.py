@@ -38,6 +38,7 @@ class Terminal:
         for name, command in (
             ("statehousectl", f"{python} -m statehouse"),
             ("statehoused", f"{python} -m statehouse.daemon"),
+            ("statehouse-langgraph", f"{python} -m statehouse_langgraph"),
             ("python", python),
         ):
             program = programs / name
