@@ -10,7 +10,6 @@ import pytest
 from langgraph.checkpoint.base import WRITES_IDX_MAP
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT, RESUME, SCHEDULED
 
-from statehouse import Statehouse
 from statehouse_langgraph import StatehouseSaver
 from tests.langgraph.saver.chains import Chain, checkpoint, ids, place, tuple_at
 
@@ -118,20 +117,27 @@ def test_pending_writes_are_in_the_order_in_which_tasks_are_applied(anywhere: St
     assert found == [("b", 1), ("b", 2), ("c", 1), ("c", 2), ("a", 1), ("a", 2)]
 
 
-@pytest.fixture
-def listed(anywhere: StatehouseSaver) -> StatehouseSaver:
+def two_threads(saver: StatehouseSaver) -> StatehouseSaver:
     """Two threads, one with a subgraph."""
-    chain, inner = Chain(anywhere), Chain(anywhere, ns="sub|x:1")
+    chain, inner = Chain(saver), Chain(saver, ns="sub|x:1")
     chain.add("1", step=1, flag=True, source="input")
     inner.add("2", step=1)
     chain.add("3", step=2, flag=False)
     inner.add("4", step=2)
     chain.add("5", step=3)
-    Chain(anywhere, "u").add("9", step=1)
-    return anywhere
+    Chain(saver, "u").add("9", step=1)
+    return saver
 
 
-def test_a_listing_without_a_namespace_has_all_and_an_empty_one_is_the_root(listed: StatehouseSaver) -> None:
+@pytest.fixture
+def listed(saver: StatehouseSaver) -> StatehouseSaver:
+    return two_threads(saver)
+
+
+def test_a_listing_without_a_namespace_has_all_and_an_empty_one_is_the_root(
+    anywhere: StatehouseSaver,
+) -> None:
+    listed = two_threads(anywhere)
     assert ids(listed, place(ns=None)) == ["5", "4", "3", "2", "1"]
     assert ids(listed, place()) == ["5", "3", "1"]
     assert ids(listed, place(ns="sub|x:1")) == ["4", "2"]
@@ -223,22 +229,22 @@ def test_a_thread_id_may_be_anything_and_comes_back_as_it_was_given(
 @pytest.mark.parametrize(
     "ns", ["a:1|b:2", "a", "a/b", "a~b", "~", "/", "a" * 500, "a" * 501, "ä|ö:ü", "a\x07"]
 )
-def test_a_namespace_is_itself_and_no_other(anywhere: StatehouseSaver, ns: str) -> None:
-    Chain(anywhere, ns=ns).add("1", {"plan": 1})
-    Chain(anywhere, ns=ns + "x").add("2", {"plan": 2})
-    Chain(anywhere).add("3", {"plan": 3})
-    assert ids(anywhere, place(ns=ns)) == ["1"]
-    found = tuple_at(anywhere, place(ns=ns))
+def test_a_namespace_is_itself_and_no_other(saver: StatehouseSaver, ns: str) -> None:
+    Chain(saver, ns=ns).add("1", {"plan": 1})
+    Chain(saver, ns=ns + "x").add("2", {"plan": 2})
+    Chain(saver).add("3", {"plan": 3})
+    assert ids(saver, place(ns=ns)) == ["1"]
+    found = tuple_at(saver, place(ns=ns))
     assert found.config["configurable"]["checkpoint_ns"] == ns
     assert found.checkpoint["channel_values"] == {"plan": 1}
 
 
 @pytest.mark.parametrize("channel", ["a/b", "a~1b", "a\x00b", "\n", "x" * 400, "branch:to:node", ""])
-def test_a_channel_may_have_any_name(anywhere: StatehouseSaver, channel: str) -> None:
-    chain = Chain(anywhere)
+def test_a_channel_may_have_any_name(saver: StatehouseSaver, channel: str) -> None:
+    chain = Chain(saver)
     chain.add("1", {channel: "a", channel + "2": "b"})
     chain.write("task/~" + channel, (channel, "c"))
-    found = tuple_at(anywhere, place())
+    found = tuple_at(saver, place())
     assert found.checkpoint["channel_values"] == {channel: "a", channel + "2": "b"}
     assert found.pending_writes == [("task/~" + channel, channel, "c")]
 
@@ -272,14 +278,14 @@ IDS = [
 ]
 
 
-def test_ids_sort_as_text_whatever_is_in_them(anywhere: StatehouseSaver) -> None:
+def test_ids_sort_as_text_whatever_is_in_them(saver: StatehouseSaver) -> None:
     for checkpoint_id in IDS:
-        Chain(anywhere).add(checkpoint_id)
-    assert ids(anywhere) == sorted(IDS, reverse=True)
-    assert tuple_at(anywhere, place()).checkpoint["id"] == max(IDS)
+        Chain(saver).add(checkpoint_id)
+    assert ids(saver) == sorted(IDS, reverse=True)
+    assert tuple_at(saver, place()).checkpoint["id"] == max(IDS)
     for bound in IDS:
         expected = sorted((each for each in IDS if each < bound), reverse=True)
-        assert ids(anywhere, before=place(checkpoint_id=bound)) == expected
+        assert ids(saver, before=place(checkpoint_id=bound)) == expected
 
 
 def test_numbers_are_versions_too_and_a_number_is_not_its_text(anywhere: StatehouseSaver) -> None:
@@ -306,32 +312,6 @@ def test_what_exit_durability_does_to_older_checkpoints_is_kept(anywhere: Stateh
     chain.head = "2"
     chain.delta("3")
     assert chain.state("3") == ["a", "b", "c"]
-
-
-def test_the_newest_checkpoint_costs_three_reads_however_long_the_thread(handle: Statehouse) -> None:
-    saver = StatehouseSaver(handle)
-    chain = Chain(saver)
-    for number in range(50):
-        chain.add(f"{number:03}", {"plan": number})
-    asked: list[str] = []
-    flow_run = saver._run
-
-    def counting(flow: Any) -> Any:
-        def counted() -> Any:
-            reply = None
-            while True:
-                try:
-                    request = flow.send(reply)
-                except StopIteration as done:
-                    return done.value
-                asked.append(type(request).__name__)
-                reply = yield request
-
-        return flow_run(counted())
-
-    saver._run = counting  # type: ignore[method-assign]
-    tuple_at(saver, place())
-    assert asked == ["Scan", "GetMany", "Scan"]
 
 
 def test_the_walk_of_a_history_takes_the_parents_and_not_the_siblings(anywhere: StatehouseSaver) -> None:
