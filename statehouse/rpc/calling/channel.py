@@ -18,6 +18,7 @@ _DEFAULTS: Final = frozenset({"localhost:50051", "127.0.0.1:50051"})
 SERVICE: Final = "/statehouse.v1.StatehouseService/"
 _RECONNECT_MS_FIRST: Final = 50
 _RECONNECT_MS_MAX: Final = 1000
+_ATTEMPT_MS_MIN: Final = 250
 _REPLY_BYTES_MAX: Final = 64 * MIB
 """An event of a transaction at its limits, with the longest names there are, is larger than 36 MiB."""
 
@@ -35,8 +36,9 @@ def open_channel(target: str, connect_timeout: float) -> grpc.Channel:
             ("grpc.http2.ping_timeout_ms", int(SILENCE_S * 1000)),
             ("grpc.http2.max_pings_without_data", 0),
             ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS_FIRST),
-            # In spite of its name, how long one attempt may take: from far away a handshake takes seconds.
-            ("grpc.min_reconnect_backoff_ms", max(_RECONNECT_MS_MAX, int(connect_timeout * 1000))),
+            # In spite of its name, how long one attempt may take. From far away that is seconds; and
+            # one that breaks without gRPC's notice (`hello`) must leave time for another.
+            ("grpc.min_reconnect_backoff_ms", max(_ATTEMPT_MS_MIN, int(connect_timeout * 500))),
             ("grpc.max_reconnect_backoff_ms", _RECONNECT_MS_MAX),
             # A daemon is reached as a database is: directly.
             ("grpc.enable_http_proxy", 0),
