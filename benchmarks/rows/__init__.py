@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.measure import Benchmark
-from benchmarks.rows import commits, langgraph, reads, replays, sizes, specification, starts, wire
+from benchmarks.rows import commits, langgraph, reads, replays, sizes, specification, starts, tracing, wire
 
 ROWS: tuple[Benchmark, ...] = (
     reads.POINT_READ,
@@ -15,4 +15,5 @@ ROWS: tuple[Benchmark, ...] = (
     *wire.ROWS,
     *specification.ROWS,
     *langgraph.ROWS,
+    *tracing.ROWS,
 )

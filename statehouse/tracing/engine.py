@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.requests import Commit, Request
-from statehouse.tracing.api import trace_api, tracer_provider
+from statehouse.tracing.api import has_sdk, trace_api, tracer_provider
 from statehouse.tracing.side import QUIET, Side, asking
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ class TracedEngine:
 
     def execute(self, request: Request[R]) -> R:
         """Answers a request; see its class for the errors."""
-        if self._provider is None and trace_api() is None:
+        if self._provider is None and not has_sdk():
             return self._execute(request)
         spans = self._spans_of(request)
         return self._execute(request) if spans is None else spans.execute(self.engine, request)
 
     def submit(self, request: Request[R]) -> Future[R]:
         """Begins a request, and returns at once."""
-        if self._provider is None and trace_api() is None:
+        if self._provider is None and not has_sdk():
             return self._submit(request)
         spans = self._spans_of(request)
         return self._submit(request) if spans is None else spans.submit(self.engine, request)

@@ -31,7 +31,7 @@ def current_origin() -> Origin:
     It is what `use_origin` says, and for the rest the current span and step; an empty one outside of all of
     them.
     """
-    return completed(_current.get())
+    return origin_for(None)
 
 
 @contextmanager
@@ -56,15 +56,11 @@ def use_origin(origin: Origin) -> Iterator[Origin]:
 
 def origin_for(given: Origin | None) -> Origin:
     """Gives the origin of a transaction: what its caller gave, or else the current one, completed."""
-    return completed(_current.get() if given is None else given)
-
-
-def completed(origin: Origin) -> Origin:
-    """Gives an origin with what it leaves empty taken from the current span and step."""
+    origin = _current.get() if given is None else given
     ids = current_ids()
     active = current_active()
+    # Whoever checks origins says what is wrong with what is none.
     if (ids is None and active is None) or not isinstance(origin, Origin):
-        # Whoever checks origins says what is wrong with one.
         return origin
     trace_id, span_id = _ids(origin, ids)
     run_id, step, agent_id = _step(origin, active)

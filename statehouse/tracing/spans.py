@@ -53,6 +53,9 @@ class Spans:
     def execute(self, engine: Engine, request: Request[R]) -> R:
         """Answers a request in a span."""
         if _follows(request):
+            if self._side.server:
+                # What came is read as a page of its own.
+                return engine.execute(request)
             return self._told(request, context.get_current(), engine.execute)
         span = self._begin(request)
         if span is None:
@@ -73,7 +76,8 @@ class Spans:
         """Begins a request in a span that ends with its future."""
         if _follows(request):
             future = engine.submit(request)
-            future.add_done_callback(partial(self._came, request, context.get_current()))
+            if not self._side.server:
+                future.add_done_callback(partial(self._came, request, context.get_current()))
             return future
         span = self._begin(request)
         if span is None:
