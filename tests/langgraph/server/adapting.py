@@ -1,7 +1,7 @@
 """What LangGraph Server puts around a checkpointer that it was configured with, as far as that matters to it.
 
-A graph that runs in the server does not get the checkpointer itself but an adapter, a `BaseCheckpointSaver` of
-its own. Of ours it calls a few awaiting methods; everything else is what the base class makes of those.
+A graph that runs in the server does not get the checkpointer itself but an adapter: a `BaseCheckpointSaver`
+of its own. Of ours it calls a few awaiting methods; everything else is what the base class makes of those.
 """
 
 from __future__ import annotations

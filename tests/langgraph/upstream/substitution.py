@@ -20,14 +20,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+import langgraph.cache.memory
 import langgraph.checkpoint.memory
+import langgraph.store.memory
 import pytest
 
 from statehouse import Statehouse
 from statehouse.engine import open_engine
 from statehouse.storage.memory import MemoryStore
 from statehouse.testing.daemon import serving
-from statehouse_langgraph import StatehouseSaver
+from statehouse_langgraph import StatehouseCache, StatehouseSaver, StatehouseStore
 
 STANDS_IN: Final = os.environ["STATEHOUSE_STANDS_IN"]
 IN_MEMORY: Final = {
@@ -70,6 +72,14 @@ def _put_in(client: Statehouse) -> None:
         def __init__(self, *, serde: Any = None) -> None:
             super().__init__(client, namespace=namespace(), serde=serde)
 
+    class Store(StatehouseStore):
+        def __init__(self, *, index: Any = None) -> None:
+            super().__init__(client, namespace=namespace(), index=index)
+
+    class Cache(StatehouseCache[Any]):
+        def __init__(self, *, serde: Any = None) -> None:
+            super().__init__(client, namespace=namespace(), serde=serde)
+
     @contextmanager
     def fresh() -> Iterator[Saver]:
         yield Saver()
@@ -77,7 +87,11 @@ def _put_in(client: Statehouse) -> None:
     if Path("tests/conftest_checkpointer.py").exists():
         # What it derives from LangGraph's own stays; its fixture for memory gives ours.
         vars(importlib.import_module("tests.conftest_checkpointer"))["_checkpointer_memory"] = fresh
-    for module, names, ours in ((langgraph.checkpoint.memory, ("InMemorySaver", "MemorySaver"), Saver),):
+    for module, names, ours in (
+        (langgraph.checkpoint.memory, ("InMemorySaver", "MemorySaver"), Saver),
+        (langgraph.store.memory, ("InMemoryStore",), Store),
+        (langgraph.cache.memory, ("InMemoryCache",), Cache),
+    ):
         vars(module).update(dict.fromkeys(names, ours))
 
 
@@ -86,6 +100,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = [item for item in items if isinstance(item, pytest.Function) and _concerned(item)]
     config.hook.pytest_deselected(items=list(set(items).difference(kept)))
     items[:] = kept
+    if STANDS_IN != "reference":
+        used = {vars(item.module).get(name) for item in kept for name in CLASSES}
+        # Not a test of what it should stand in for.
+        assert {kind.__module__ for kind in used - {None}} == {__name__}, used
 
 
 def _concerned(item: pytest.Function) -> bool:
