@@ -8,7 +8,6 @@ INSIDE: Final = "looks into InMemorySaver's own dictionaries (.blobs, .storage, 
 WARNED: Final = (
     "wants a warning before an unregistered type is called; ours calls only the program's data classes"
 )
-INSIDE_STORE: Final = "looks into InMemoryStore's own attributes (.index_config)"
 FROM_SYNC: Final = (
     "counts calls of the blocking method that InMemorySaver's awaiting one makes; ours makes none"
 )
@@ -31,7 +30,6 @@ EXCEPTIONS: Final[dict[str, dict[str, str]]] = {
     },
     "langgraph-checkpoint": {
         "tests.test_memory::test_memory_saver_warns_on_unregistered_msgpack": WARNED,
-        "tests.test_store::test_vector_store_initialization": INSIDE_STORE,
         f"{_FALLBACK}::test_async_fallback_concurrent_tasks_do_not_interfere": INSIDE,
         f"{_FALLBACK}::test_async_fallback_returns_ancestor_writes_oldest_first": INSIDE,
         f"{_FALLBACK}::test_fallback_returns_ancestor_writes_oldest_first": INSIDE,

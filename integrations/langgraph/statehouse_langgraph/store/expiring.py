@@ -107,14 +107,15 @@ def sweep(backing: Backing, sweeping: Sweeping, limit: int = SWEPT_AT_ONCE) -> F
 def _remove(reading: Reading, due: list[tuple[int, str]]) -> Flow[int]:
     backing = reading.backing
     names = list(dict.fromkeys(name for _, name in due))
-    found = {entry.key.key: found_of(entry) for entry in (yield from reading.many(keys.ITEMS, names))}
+    found = {entry.key.key: entry for entry in (yield from reading.many(keys.ITEMS, names))}
     yield from reading.load_expiries(names)
     operations: list[WriteOperation] = []
     removed = 0
     for until_us, name in due:
-        item, known = found[name], reading.expiries.get(name)
-        if item is not None and known is not None and known[0].until_us == until_us:
-            operations += removal(backing, name, item.record, known[0])
+        entry, known = found[name], reading.expiries.get(name)
+        if entry.exists and known is not None and known[0].until_us == until_us:
+            item = found_of(entry)
+            operations += removal(backing, name, entry, None if item is None else item.record, known[0])
             removed += 1
         else:
             operations.append(Delete(backing.named(keys.DUE, keys.due_key(until_us, name))))

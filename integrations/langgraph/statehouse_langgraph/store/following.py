@@ -76,11 +76,11 @@ class VectorCache:
         scores: dict[str, float] = {}
         after, more = None, True
         while more:
-            entries, more = yield from reading.page(keys.VECTORS, prefix, after=after, keys_only=False)
+            entries, after = yield from reading.page(keys.VECTORS, prefix, after=after, keys_only=False)
+            more = after is not None
             for name, rows in self._rows(entries):
                 if rows is not None and len(rows):
                     scores[name] = float((rows @ direction).max())
-            after = entries[-1].key.key if entries else None
         return ranking_of(scores)
 
     @property
@@ -170,7 +170,7 @@ class VectorCache:
         matrix = Matrix(self.dims, Position(0, start.store_id, start.epoch))
         after, more = None, True
         while more:
-            entries, more = yield from reading.page(keys.VECTORS, prefix, after=after, keys_only=False)
+            entries, after = yield from reading.page(keys.VECTORS, prefix, after=after, keys_only=False)
             assert reading.read_ts is not None
             position = Position(reading.read_ts, start.store_id, start.epoch)
             matrix.change(self._rows(entries), position)
@@ -180,7 +180,7 @@ class VectorCache:
                     if len(self._too_large) > _TOO_LARGE_REMEMBERED:
                         self._too_large.popitem(last=False)
                 return False
-            after = entries[-1].key.key if entries else None
+            more = after is not None
         with self._lock:
             self._matrices.setdefault(prefix, matrix)
             self._matrices.move_to_end(prefix)

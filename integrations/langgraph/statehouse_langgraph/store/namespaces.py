@@ -85,12 +85,13 @@ def namespaces(reading: Reading, listing: Listing) -> Flow[list[Namespace]]:
     after: str | None = None
     more = True
     while more and len(found) < wanted:
-        entries, more = yield from reading.page(
+        entries, last = yield from reading.page(
             keys.ITEMS, prefix, after=after, keys_only=True, limit=ROWS_AT_ONCE
         )
         gone = yield from reading.gone([entry.key.key for entry in entries])
         _take(found, [entry for entry in entries if entry.key.key not in gone], listing)
-        after = _onward(found, entries, listing)
+        more = last is not None
+        after = None if last is None else _onward(found, last, listing)
     return found[listing.offset : wanted]
 
 
@@ -108,11 +109,8 @@ def _take(found: list[Namespace], entries: Sequence[Entry], listing: Listing) ->
                 found.append(shown)
 
 
-def _onward(found: list[Namespace], entries: Sequence[Entry], listing: Listing) -> str | None:
-    """Where to go on: behind what would only say again what is known."""
-    if not entries:
-        return None
-    last = entries[-1].key.key
+def _onward(found: list[Namespace], last: str, listing: Listing) -> str:
+    """Where to go on after a name: behind what would only say again what is known."""
     namespace, _ = keys.parse_name(last)
     if found and listing.max_depth and namespace[: listing.max_depth] == found[-1]:
         if len(found[-1]) == listing.max_depth:

@@ -90,8 +90,13 @@ def put(backing: Backing, puts: Sequence[tuple[Put, VectorRecord | None]]) -> Fl
 def _present(reading: Reading, names: Sequence[str]) -> Flow[list[_Present]]:
     entries = yield from reading.many(keys.ITEMS, names)
     found = [found_of(entry) for entry in entries]
+    # What an erased item says of itself is gone, too.
     yield from reading.load_expiries(
-        [each.name for each in found if each is not None and each.record.expires]
+        [
+            entry.key.key
+            for entry, each in zip(entries, found, strict=True)
+            if entry.kind == "erased" or (each is not None and each.record.expires)
+        ]
     )
     return [
         _Present(
@@ -110,7 +115,7 @@ def _operations(
     alive = record is not None and not reading.has_expired(name)
     _check_version(each, there.entry, alive=alive)
     if each.encoded is None:
-        return [] if record is None else removal(backing, name, record, there.expiry)
+        return removal(backing, name, there.entry, record, there.expiry)
     now = time_of(reading.now_us).isoformat(timespec="microseconds")
     created = record.created_at.isoformat(timespec="microseconds") if record is not None and alive else now
     count = 0 if vectors is None else len(vectors.paths)
@@ -118,7 +123,7 @@ def _operations(
     operations: list[WriteOperation] = [Write(backing.named(keys.ITEMS, name), payload)]
     if vectors is not None:
         operations.append(Write(backing.named(keys.VECTORS, name), vectors.payload()))
-    elif record is not None and record.vectors:
+    elif _may_have_vectors(there.entry, record):
         operations.append(Delete(backing.named(keys.VECTORS, name)))
     expiry = None if each.minutes is None else lived_until(each.minutes, reading.now_us)
     return operations + change_of_expiry(backing, name, there.expiry, expiry)
@@ -141,13 +146,19 @@ def _check_version(each: Put, entry: Entry, *, alive: bool) -> None:
 
 
 def removal(
-    backing: Backing, name: str, record: ItemRecord, expiry: ExpiryRecord | None
+    backing: Backing, name: str, entry: Entry, record: ItemRecord | None, expiry: ExpiryRecord | None
 ) -> list[WriteOperation]:
-    """Gives what deletes an item and all that belongs to it."""
+    """Gives what deletes an item and all that belongs to it; nothing if it is not there."""
+    if not entry.exists:
+        return []
     operations: list[WriteOperation] = [Delete(backing.named(keys.ITEMS, name))]
-    if record.vectors:
+    if _may_have_vectors(entry, record):
         operations.append(Delete(backing.named(keys.VECTORS, name)))
     return operations + change_of_expiry(backing, name, expiry, None)
+
+
+def _may_have_vectors(entry: Entry, record: ItemRecord | None) -> bool:
+    return entry.kind == "erased" if record is None else record.vectors > 0
 
 
 def change_of_expiry(

@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
-from statehouse import InvalidArgumentError
+from statehouse import ErasedError, InvalidArgumentError
 from statehouse.extend import (
     Connection,
     Entry,
@@ -80,34 +80,49 @@ class Reading:
     _any_expire: bool | None = None
 
     def many(self, agent_id: str, names: Sequence[str]) -> Flow[list[Entry]]:
-        """Reads many rows of one agent."""
-        found: list[Entry] = []
-        while len(found) < len(names):
-            some = tuple(
-                self.backing.named(agent_id, name) for name in names[len(found) : len(found) + KEYS_AT_ONCE]
-            )
-            page = yield from ask(GetMany(some, self.read_ts))
-            self.read_ts = page.read_ts
-            found += page.entries
-        return found
+        """Reads many rows of one agent; of an erased one, that it is."""
+        found: dict[str, Entry] = {}
+        left = list(dict.fromkeys(names))
+        while left:
+            some = tuple(self.backing.named(agent_id, name) for name in left[:KEYS_AT_ONCE])
+            try:
+                page = yield from ask(GetMany(some, self.read_ts))
+            except ErasedError as error:
+                self.read_ts = error.details["read_ts"]
+                found[error.details["key"].key] = _erased(error)
+            else:
+                self.read_ts = page.read_ts
+                found.update((entry.key.key, entry) for entry in page.entries)
+            left = [name for name in left if name not in found]
+        return [found[name] for name in names]
 
     def page(
         self, agent_id: str, prefix: str, *, after: str | None, keys_only: bool, limit: int = ROWS_AT_ONCE
-    ) -> Flow[tuple[tuple[Entry, ...], bool]]:
-        """Reads the rows that begin with a prefix and come after a key, and whether there are more."""
-        page = yield from ask(
-            Scan(
-                self.backing.namespace,
-                agent_id,
-                prefix,
-                at=self.read_ts,
-                keys_only=keys_only,
-                limit=limit,
-                after=after,
-            )
+    ) -> Flow[tuple[list[Entry], str | None]]:
+        """Reads the rows that begin with a prefix and come after a key, leaving out erased ones.
+
+        Returns:
+            The rows, and the key to go on after; None at the end.
+        """
+        request = Scan(
+            self.backing.namespace,
+            agent_id,
+            prefix,
+            at=self.read_ts,
+            keys_only=keys_only,
+            limit=limit,
+            after=after,
         )
+        try:
+            page = yield from ask(request)
+        except ErasedError as error:
+            request = replace(request, at=error.details["read_ts"], keys_only=True)
+            page = yield from ask(request)
         self.read_ts = page.read_ts
-        return page.entries, page.cursor is not None
+        rows = [entry for entry in page.entries if entry.kind != "erased"]
+        if request.keys_only and not keys_only:
+            rows = yield from self.many(agent_id, [entry.key.key for entry in rows])
+        return rows, None if page.cursor is None else page.entries[-1].key.key
 
     def items(self, names: Sequence[str]) -> Flow[list[Found | None]]:
         """Reads items by name; None for those that are not there, or not any more."""
@@ -185,6 +200,11 @@ def resolve(at: int | datetime) -> Flow[tuple[int, int]]:
     if not page.events:
         raise InvalidArgumentError(f"there is no commit {at} yet")
     return at, page.events[0].committed_at_us
+
+
+def _erased(error: ErasedError) -> Entry:
+    said = error.details
+    return Entry(said["key"], None, said["version"], said["commit_ts"], "erased")
 
 
 def _in_thread(work: Callable[[], T]) -> Future[T]:

@@ -6,7 +6,7 @@ is told from keys alone; values are read of the items that are given, or where a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
@@ -106,14 +106,14 @@ def _newest(
         return []
     after, more = None, True
     while more:
-        entries, more = yield from reading.page(
+        entries, after = yield from reading.page(
             keys.ITEMS,
             search.subtree,
             after=after,
             keys_only=not search.filter,
             limit=ROWS_AT_ONCE if search.filter else KEYS_AT_ONCE,
         )
-        after = entries[-1].key.key if entries else None
+        more = after is not None
         worst = best[wanted - 1] if len(best) >= wanted else None
         size = sum(len(entry.payload.data) for entry in entries if entry.payload is not None)
         some = yield from reading.off_loop(
@@ -132,7 +132,7 @@ def _newest(
 
 
 def _candidates(
-    entries: tuple[Entry, ...],
+    entries: Sequence[Entry],
     given: Mapping[str, Any] | None,
     without: AbstractSet[str],
     worst: _Candidate | None,

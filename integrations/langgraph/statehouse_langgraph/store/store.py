@@ -15,7 +15,7 @@ from langgraph.store.base import NOT_PROVIDED, BaseStore, NotProvided, Op, Resul
 from statehouse import Statehouse, StatehouseAsync
 from statehouse.extend import Flow, run, run_async
 from statehouse_langgraph.opening import Opened
-from statehouse_langgraph.store import batching, expiring, keys
+from statehouse_langgraph.store import batching, erasing, expiring, keys
 from statehouse_langgraph.store.batching import Means, Plan, Vectors
 from statehouse_langgraph.store.embedding import Index
 from statehouse_langgraph.store.history import Versions
@@ -70,7 +70,16 @@ class StatehouseStore(BaseStore):
         ImportError: There is an index, but no numpy.
     """
 
-    __slots__ = ("_backing", "_client", "_lifetimes", "_means", "_sweeper", "_sweeping", "ttl_config")
+    __slots__ = (
+        "_backing",
+        "_client",
+        "_index_config",
+        "_lifetimes",
+        "_means",
+        "_sweeper",
+        "_sweeping",
+        "ttl_config",
+    )
 
     supports_ttl = True
 
@@ -87,6 +96,7 @@ class StatehouseStore(BaseStore):
         self._client = client
         self._lifetimes = Lifetimes.of(cast("Mapping[str, Any] | None", ttl))
         self.ttl_config = ttl
+        self._index_config = index
         self._backing = Backing(client.connection, namespace, clock)
         read = Index.of(cast("Mapping[str, Any] | None", index))
         cache = None
@@ -116,6 +126,11 @@ class StatehouseStore(BaseStore):
 
     async def asetup(self) -> None:
         """Does nothing: there is nothing to set up."""
+
+    @property
+    def index_config(self) -> IndexConfig | None:
+        """What semantic search is configured to do; None for none."""
+        return self._index_config
 
     @property
     def embeddings(self) -> Embeddings | None:
@@ -232,6 +247,8 @@ class StatehouseStore(BaseStore):
     def as_of(self, at: int | datetime) -> PastStore:
         """Gives the store as it was: after a commit, or at a time (with a time zone).
 
+        What was erased since is not there.
+
         Raises (when it is read):
             InvalidArgumentError: There is no such commit yet, or the time has no zone.
             CompactedError: That history is gone.
@@ -260,6 +277,28 @@ class StatehouseStore(BaseStore):
         while (page := await run_async(self._client, versions.next())) is not None:
             for each in page:
                 yield each
+
+    def erase(self, namespace: _ItemNamespace, key: str | None = None) -> int:
+        """Deletes an item, or everything in a namespace and below it, and erases every value it ever had.
+
+        The values are in no history, log or file of the store any more; names and times stay. Erasing again
+        finishes what was cut short.
+
+        Returns:
+            How many values were erased.
+
+        Raises:
+            StatehouseError: As commits do.
+        """
+        return run(self._client, erasing.erase(self._backing, tuple(namespace), key))
+
+    async def aerase(self, namespace: _ItemNamespace, key: str | None = None) -> int:
+        """Deletes and erases; see `erase`.
+
+        Raises:
+            StatehouseError: As `erase` does.
+        """
+        return await run_async(self._client, erasing.erase(self._backing, tuple(namespace), key))
 
     # Expired items.
 
