@@ -56,11 +56,6 @@ def configure(
 
     Raises:
         InvalidArgumentError: There is no such exporter, or protocol.
-
-    Example:
-        >>> provider = configure("none", service_name="research")
-        >>> provider.force_flush()
-        True
     """
     chosen = os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp" if exporter is None else exporter
     if isinstance(chosen, str) and chosen not in _EXPORTERS:
