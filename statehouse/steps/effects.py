@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from statehouse.errors import PreconditionFailedError, StepError
+from statehouse.errors import StepError
 from statehouse.extend import Delete, Get, Precondition, Read, RecordKey, Write, commit, encode
 from statehouse.steps import keys
 from statehouse.steps.clock import now_us
@@ -35,22 +35,24 @@ def intent_key(call: StepCall) -> RecordKey:
 
 
 def intend(call: StepCall, replaced: StepRecord | None) -> StepFlow[StepError | None]:
-    """Commits the intent of a step before it runs; gives what its policy makes of one that is there already.
+    """Commits the intent of a step before it runs.
 
     Args:
         call: The step.
         replaced: Its record, if it was decided to run it again.
 
+    Returns:
+        None: it may run. Else what is to be raised, since it began earlier and nobody knows how it ended.
+
     Raises (in the flow):
-        StepError: It began earlier, nobody knows how it ended, and somebody has to say.
+        PreconditionFailedError: Another worker has begun or recorded it meanwhile.
         StatehouseError: As a commit does.
     """
     name = intent_key(call)
+    policy = call.definition.options.if_unknown
     read: Read = yield Get(name)
-    if read.entry.exists and replaced is None and call.definition.options.if_unknown != "retry":
-        if call.definition.options.if_unknown == "ask":
-            raise _unknown(call)
-        return _unknown(call, status="failed")
+    if read.entry.exists and replaced is None and policy != "retry":
+        return _unknown(call, UNKNOWN if policy == "ask" else "failed")
     intent = {
         "v": FORMAT,
         "input_hash": call.taken.hash,
@@ -59,17 +61,16 @@ def intend(call: StepCall, replaced: StepRecord | None) -> StepFlow[StepError | 
         "function": call.definition.function,
         "began_us": now_us(),
     }
-    version = read.entry.version if read.entry.exists else 0
-    try:
-        yield from commit(
-            call.run.connection,
-            [Write(name, encode(intent))],
-            preconditions=[Precondition(name, version)],
-            origin=call.run.origin_of(call),
-        )
-    except PreconditionFailedError:
-        # Another worker has begun it meanwhile.
-        raise _unknown(call) from None
+    record = RecordKey(call.run.records, call.run.run_id, keys.STEP + call.identity.path)
+    yield from commit(
+        call.run.connection,
+        [Write(name, encode(intent))],
+        preconditions=[
+            Precondition(name, read.entry.version if read.entry.exists else 0),
+            Precondition(record, 0 if replaced is None else replaced.version),
+        ],
+        origin=call.run.origin_of(call),
+    )
     return None
 
 
@@ -78,7 +79,7 @@ def forget(namespace: str, run_id: str, path: str) -> list[Delete]:
     return [Delete(RecordKey(namespace, run_id, prefix + path)) for prefix in (keys.INTENT, keys.STEP)]
 
 
-def _unknown(call: StepCall, *, status: str = UNKNOWN) -> StepError:
+def _unknown(call: StepCall, status: str) -> StepError:
     path, run_id = call.identity.path, call.run.run_id
     return StepError(
         f"the step {path} of run {run_id} began once, and nothing says how it ended: it may have had its "

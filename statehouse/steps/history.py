@@ -82,6 +82,6 @@ class History:
         return step_from_entry(reply.entry) if reply.entry.exists else None
 
     def not_asked_for(self) -> list[str]:
-        """Gives the paths of what was loaded and never asked for."""
+        """Gives the paths of what was loaded and never asked for, though nothing around it answered."""
         with self._lock:
-            return sorted(self._held)
+            return sorted(path for path in self._held if "/" not in path)

@@ -50,9 +50,9 @@ from statehouse.steps.driving import Pause, StepFlow
 from statehouse.steps.effects import intend
 from statehouse.steps.nesting import Footprint
 from statehouse.steps.recall import recall
-from statehouse.steps.record import StepRecord, StepStatus
+from statehouse.steps.record import StepRecord, StepStatus, step_payload
 from statehouse.steps.results import Output
-from statehouse.steps.writing import write_record
+from statehouse.steps.writing import stage_values
 
 if TYPE_CHECKING:
     from statehouse.steps.calls import StepCall
@@ -113,11 +113,7 @@ def _run(call: StepCall, replaced: StepRecord | None) -> StepFlow[Any]:
     attempts = _Attempts(number=0 if replaced is None else replaced.attempt)
     options = call.definition.options
     if options.effect == "at_most_once":
-        undecided = yield from intend(call, replaced)
-        if undecided is not None:
-            attempts.begin()
-            yield from _record_failure(call, _begin(call, attempts.number), attempts, replaced, undecided)
-            raise undecided
+        yield from _intend(call, attempts, replaced)
     while True:
         attempts.begin()
         step = _begin(call, attempts.number)
@@ -153,6 +149,25 @@ def _run(call: StepCall, replaced: StepRecord | None) -> StepFlow[Any]:
             yield Pause(attempts.conflict_delay_s())
         else:
             return output.given
+
+
+def _intend(call: StepCall, attempts: _Attempts, replaced: StepRecord | None) -> StepFlow[None]:
+    """Has an at_most_once step begun, unless it began before."""
+    while True:
+        try:
+            undecided = yield from intend(call, replaced)
+        except PreconditionFailedError:
+            yield from _lost_if_recorded(call, replaced)
+            continue
+        break
+    if undecided is None:
+        return
+    # Whoever began it may have ended it since we looked.
+    yield from _lost_if_recorded(call, replaced)
+    if failures.is_the_steps_own(undecided):
+        attempts.begin()
+        yield from _record_failure(call, _begin(call, attempts.number), attempts, replaced, undecided)
+    raise undecided
 
 
 def _begin(call: StepCall, attempt: int) -> Step:
@@ -230,14 +245,17 @@ def _record(
     output: Output | None = None,
     error: Exception | None = None,
 ) -> StepFlow[None]:
+    """Commits the record of an attempt: with its state changes, if the transaction is its own."""
     origin = logic.origin
     definition = call.definition
+    staged = stage_values(call, step, logic, output)
     record = StepRecord(
         run_id=call.run.run_id,
         path=call.identity.path,
         name=call.identity.name,
         ordinal=call.identity.ordinal,
         status=status,
+        input=staged.input,
         kind=definition.kind,
         attempt=attempts.number,
         conflicts=attempts.conflicts,
@@ -245,8 +263,11 @@ def _record(
         source_hash=definition.source_hash,
         code_version=call.run.code_version,
         input_hash=call.taken.hash,
+        output=staged.output,
         error=None if error is None else failures.to_record(error),
         read_ts=step.logic.read_ts,
+        reads=staged.reads,
+        writes=staged.writes,
         trace_id=origin.trace_id,
         span_id=origin.span_id,
         parent_span_id=call.run.parent_span_id(call),
@@ -257,14 +278,20 @@ def _record(
         effect=definition.options.effect,
         helpers=tuple(step.helpers),
     )
-    slots = write_record(
-        call, step, logic, record, output, if_version=0 if replaced is None else replaced.version
+    logic.write(
+        record.key,
+        step_payload(record),
+        agent_id=record.run_id,
+        namespace=call.run.records,
+        if_version=0 if replaced is None else replaced.version,
+        if_commit_ts=None,
+        extends=None,
     )
     try:
         yield from _commit_surely(logic)
     except PreconditionFailedError:
         raise _Lost from None
-    call.run.recorded(call, slots)
+    call.run.recorded(call, staged.slots)
 
 
 def _commit_surely(logic: TransactionLogic) -> StepFlow[None]:

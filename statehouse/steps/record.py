@@ -8,12 +8,14 @@ result and record are one commit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from json import JSONEncoder
 from typing import Any, Final, Literal
 
 from statehouse.errors import InvalidArgumentError
-from statehouse.extend import Entry, RecordKey, decode
+from statehouse.extend import JSON, Entry, Payload, RecordKey, decode
+from statehouse.protocol.quick import quick
 from statehouse.steps import keys
 from statehouse.steps.clock import time_of
 from statehouse.steps.shared import Slot
@@ -25,6 +27,7 @@ StepKind = Literal["step", "now", "uuid", "random", "wait"]
 FORMAT: Final = 1
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class StepRecord:
     """A finished step, as it is recorded.
@@ -36,6 +39,7 @@ class StepRecord:
         ordinal: Which call of that name under its parent, from 1; 0 for a step with a key.
         status: ``executed``; ``failed``, with `error`; ``conflicted``: an at_most_once step whose state
             changes were not applied.
+        input: Each argument as a slot; see `statehouse.steps.shared`.
         kind: ``step``, or what was recorded for the run itself: ``now``, ``uuid``, ``random``, ``wait``.
         attempt: How often its body ran until this ended it.
         conflicts: How many of those were ended by a conflict.
@@ -43,7 +47,6 @@ class StepRecord:
         source_hash: Of its source; empty where there is none.
         code_version: What the run said its code is.
         input_hash: Of its arguments.
-        input: Each argument as a slot; see `statehouse.steps.shared`.
         output: What it returned, as a slot; None for a failed one.
         error: The type, message and traceback of what it raised; None for others.
         read_ts: The state that it saw; None if it read nothing, and then it is `commit_ts` - 1.
@@ -67,6 +70,7 @@ class StepRecord:
     name: str
     ordinal: int
     status: StepStatus
+    input: Mapping[str, Slot]
     kind: StepKind = "step"
     attempt: int = 1
     conflicts: int = 0
@@ -74,7 +78,6 @@ class StepRecord:
     source_hash: str = ""
     code_version: str = ""
     input_hash: str = ""
-    input: Mapping[str, Slot] = field(default_factory=dict)
     output: Slot | None = None
     error: Mapping[str, Any] | None = None
     read_ts: int | None = None
@@ -212,25 +215,33 @@ _RUN_NAMES: Final = {
     "parent_run": "parent_run_id",
     "parent_step": "parent_step",
 }
-_STEP_DEFAULTS: Final = {"kind": "step", "conflicts": 0, "effect": "at_least_once"}
-_EMPTY: Final[tuple[Any, ...]] = (None, "", 0, (), {})
+_USUAL: Final = frozenset({"step", "at_least_once"})
+_encode: Final = JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
 
 
-def step_to_json(record: StepRecord) -> dict[str, Any]:
+def step_payload(record: StepRecord) -> Payload:
     """Gives the JSON of a step's record; what is as usual is left out."""
-    return _to_json(record, _STEP_NAMES, _STEP_DEFAULTS)
+    facts = _to_json(record, _STEP_NAMES)
+    for short in ("kind", "effect"):
+        if facts[short] in _USUAL:
+            del facts[short]
+    if record.read_ts == 0:
+        facts["read_ts"] = 0
+    # Slots were encoded before, so all of it is JSON: to check it again would take longer than to encode it.
+    return Payload(JSON, _encode(facts).encode())
 
 
 def run_to_json(record: RunRecord) -> dict[str, Any]:
     """Gives the JSON of a run's record."""
-    return _to_json(record, _RUN_NAMES, {})
+    return _to_json(record, _RUN_NAMES)
 
 
-def _to_json(record: object, names: dict[str, str], usual: dict[str, Any]) -> dict[str, Any]:
+def _to_json(record: object, names: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {"v": FORMAT}
     for short, name in names.items():
-        value = getattr(record, name)
-        if value != usual.get(short) and value not in _EMPTY:
+        if value := getattr(record, name):
             found[short] = value
     return found
 
@@ -245,6 +256,7 @@ def step_from_entry(entry: Entry) -> StepRecord:
     known = {name: facts[short] for short, name in _STEP_NAMES.items() if short in facts}
     known["helpers"] = tuple([(kind, value) for kind, value in known.get("helpers", ())])
     known.setdefault("ordinal", 0)
+    known.setdefault("input", {})
     path = entry.key.key.removeprefix(keys.STEP)
     try:
         return StepRecord(

@@ -10,7 +10,7 @@ from statehouse.steps import keys
 from statehouse.steps.clock import now_us
 from statehouse.steps.effects import forget
 from statehouse.steps.identity import idempotency_key
-from statehouse.steps.record import StepRecord, step_from_entry, step_to_json
+from statehouse.steps.record import StepRecord, step_from_entry, step_payload
 from statehouse.steps.runs import RunLogic
 from statehouse.steps.shapes import to_json
 from statehouse.steps.shared import json_payload
@@ -83,6 +83,7 @@ def _record(
         name=intent["name"],
         ordinal=intent["ordinal"],
         status="executed",
+        input={},
         function=intent["function"],
         input_hash=intent["input_hash"],
         output=slot,
@@ -93,7 +94,7 @@ def _record(
     )
     logic.write(
         expected.key.key,
-        step_to_json(record),
+        step_payload(record),
         agent_id=run.run_id,
         namespace=run.records,
         if_version=expected.version,

@@ -1,14 +1,11 @@
-"""The record of a step as operations of its own transaction: slots, shared values, the record itself."""
+"""What the record of a step refers to, as operations of the transaction that will commit it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from statehouse.extend import Payload, RecordKey, TransactionLogic
-from statehouse.steps import keys
-from statehouse.steps.record import StepRecord, step_to_json
 from statehouse.steps.shared import Slot, json_payload
 
 if TYPE_CHECKING:
@@ -19,27 +16,35 @@ if TYPE_CHECKING:
 Slots = list[tuple[Slot, Payload]]
 
 
-def write_record(
-    call: StepCall,
-    step: Step,
-    logic: TransactionLogic,
-    record: StepRecord,
-    output: Output | None,
-    *,
-    if_version: int,
-) -> Slots:
-    """Stages the record of a step in a transaction; gives the slots to take in when it is committed.
+class Staged(NamedTuple):
+    """What a record refers to, staged in the transaction that will commit it.
+
+    Attributes:
+        input: The arguments, each as a slot.
+        output: The result; None for a failed step.
+        reads: What the attempt read; None for nothing.
+        writes: What it writes; None for nothing, and where its state changes are not applied.
+        slots: All of these, to be taken in when they are committed.
+    """
+
+    input: dict[str, Slot]
+    output: Slot | None
+    reads: Slot | None
+    writes: Slot | None
+    slots: Slots
+
+
+def stage_values(call: StepCall, step: Step, logic: TransactionLogic, output: Output | None) -> Staged:
+    """Stages the values that the record of an attempt refers to.
 
     Args:
         call: The step.
         step: The attempt that ended it.
         logic: The transaction: the attempt's own, or another one where its state changes are not applied.
-        record: What is recorded, but for input, output, reads and writes.
         output: Its result; None for a failed one.
-        if_version: The version of the record that is replaced; 0 for none.
 
     Raises:
-        LimitExceededError: The record, or the transaction with it, is too large.
+        LimitExceededError: The transaction would be too large.
     """
     slots: Slots = []
 
@@ -48,36 +53,26 @@ def write_record(
         slots.append((found, payload))
         return found
 
-    footprint = step.footprint
-    reads_slot: Slot | None = None
-    writes_slot: Slot | None = None
+    values, footprint = call.taken.values, step.footprint
+    reads: Slot | None = None
+    writes: Slot | None = None
     if footprint.reads or footprint.ranges:
-        reads: dict[str, Any] = {"keys": _by_agent({**footprint.scanned, **footprint.reads})}
+        read: dict[str, Any] = {"keys": _by_agent({**footprint.scanned, **footprint.reads})}
         if footprint.ranges:
-            reads["ranges"] = [
+            read["ranges"] = [
                 [span.namespace, span.agent_id, span.prefix, span.keys_only] for span in footprint.ranges
             ]
-        reads_slot = slot(json_payload(reads), reads)
+        reads = slot(json_payload(read), read)
     if footprint.writes and logic is step.logic:
-        writes = _by_agent(footprint.writes)
-        writes_slot = slot(json_payload(writes), writes)
-    record = replace(
-        record,
-        input={name: slot(payload, call.taken.values[name]) for name, payload in call.taken.payloads.items()},
+        written = _by_agent(footprint.writes)
+        writes = slot(json_payload(written), written)
+    return Staged(
+        input={name: slot(payload, values[name]) for name, payload in call.taken.payloads.items()},
         output=None if output is None else slot(output.payload, output.value),
-        reads=reads_slot,
-        writes=writes_slot,
+        reads=reads,
+        writes=writes,
+        slots=slots,
     )
-    logic.write(
-        keys.STEP + record.path,
-        step_to_json(record),
-        agent_id=call.run.run_id,
-        namespace=call.run.records,
-        if_version=if_version,
-        if_commit_ts=None,
-        extends=None,
-    )
-    return slots
 
 
 def _by_agent(touched: Mapping[RecordKey, int] | Mapping[RecordKey, str]) -> list[list[Any]]:

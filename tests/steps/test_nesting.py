@@ -41,6 +41,15 @@ def test_a_child_stands_if_its_parent_fails(worker: Worker, colour: Colour) -> N
     assert worker().get_state("child", agent_id="a").value == 1
 
 
+def test_a_finished_parent_answers_for_its_children(worker: Worker, colour: Colour) -> None:
+    inner = colour.step(lambda: 1, name="child")
+    outer = colour.step(lambda: inner() + 1, name="parent")
+    for _ in range(2):
+        # Nobody is warned of the child, which is not called the second time.
+        with colour.run(worker()):
+            assert outer() == 2
+
+
 def reads(name: str) -> Callable[[Any], object]:
     return lambda state: state.get(name)
 
