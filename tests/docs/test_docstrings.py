@@ -10,20 +10,25 @@ from pathlib import Path
 import pytest
 
 import statehouse
+import statehouse_langgraph
 from statehouse.testing.clock import ManualClock
 from statehouse.testing.faults import FaultStore
 from statehouse.testing.reference import ReferenceEngine
 from tests.docs.fences import ROOT
 
+SOURCES = (ROOT / "statehouse", ROOT / "integrations/langgraph/statehouse_langgraph")
+
 
 def module_name(path: Path) -> str:
     """Gives the name by which a file is imported."""
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    root = next(root for root in SOURCES if root in path.parents).parent
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
 
 WITH_EXAMPLES = sorted(
     module_name(path)
-    for path in (ROOT / "statehouse").rglob("*.py")
+    for source in SOURCES
+    for path in source.rglob("*.py")
     if ">>> " in path.read_text(encoding="utf-8")
 )
 
@@ -37,6 +42,9 @@ HELD = [
     ManualClock,
     FaultStore,
     ReferenceEngine,
+    statehouse_langgraph.StatehouseSaver,
+    statehouse_langgraph.StatehouseStore,
+    statehouse_langgraph.StatehouseCache,
 ]
 
 
@@ -57,5 +65,10 @@ def test_what_people_hold_has_an_example(held: type) -> None:
 
 
 def test_every_public_name_says_what_it_is() -> None:
-    silent = [name for name in statehouse.__all__ if not getattr(statehouse, name).__doc__]
+    silent = [
+        f"{package.__name__}.{name}"
+        for package in (statehouse, statehouse_langgraph)
+        for name in package.__all__
+        if not getattr(package, name).__doc__
+    ]
     assert silent == []

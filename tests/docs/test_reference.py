@@ -14,6 +14,8 @@ from statehouse.programs.exits import Exit
 from statehouse.protocol.limits import DEFAULT_LIMITS, KIB, MIB
 from statehouse.storage import Table
 from statehouse.tracing import attributes
+from statehouse_langgraph import errors as langgraph_errors
+from statehouse_langgraph.cli.app import app as langgraph
 from tests.docs.fences import ROOT, commands, fences, page_id, pages
 
 DOCS = ROOT / "docs"
@@ -67,6 +69,21 @@ def test_every_command_is_shown_with_its_output() -> None:
         if any(re.match(rf"statehousectl (--url \S+ )?{name}\b", command) for command in typed)
     }
     assert shown == command_names(app)
+
+
+def test_every_command_of_the_integration_is_listed() -> None:
+    listed = {first.strip("`").split(" ")[0] for first, *_ in rows("langgraph/reference.md")}
+    assert set(langgraph.commands) <= listed
+
+
+def test_every_error_of_the_integration_is_listed_in_its_module() -> None:
+    said = langgraph_errors.__doc__ or ""
+    raised = [
+        name
+        for name, found in vars(langgraph_errors).items()
+        if getattr(found, "__module__", "") == langgraph_errors.__name__
+    ]
+    assert [name for name in raised if name not in said] == []
 
 
 def test_every_exit_code_is_listed() -> None:
