@@ -21,15 +21,23 @@ from statehouse.programs.exits import Exit, Refusal
 from statehouse.tracing import attributes as names
 from tests.daemon.processes import Daemon, daemon, environment, refused
 from tests.otel.receiver import Receiver, facts, receiving
+from tests.rpc.daemons import eventually
 from tests.rpc.foreign import connected
 from tests.tracing.collected import Collected, commit_ts, fact, ids
 
 COMMIT = "statehouse.v1.StatehouseService/CommitTransaction"
 
 
+def endpoints(running: Daemon) -> list[str]:
+    """Where it says that it can be scraped."""
+    return [found[0] for line in running.log if (found := re.search(r"http://\S+/metrics", line))]
+
+
 def scraped(running: Daemon) -> dict[str, float]:
     """Every number, by its name and the values of its labels."""
-    [url] = [found[0] for line in running.log if (found := re.search(r"http://\S+/metrics", line))]
+    # The log is written a moment after what it tells.
+    eventually(lambda: endpoints(running))
+    [url] = endpoints(running)
     with urllib.request.urlopen(url, timeout=30) as answer:
         text = answer.read().decode()
     return {
