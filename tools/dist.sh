@@ -65,6 +65,19 @@ import pathlib
 
 import statehouse_langgraph
 
+from langgraph.graph import END, START, MessagesState, StateGraph
+from statehouse_langgraph import StatehouseSaver, StatehouseStore
+
 assert "dist-venv" in str(pathlib.Path(statehouse_langgraph.__file__)), statehouse_langgraph.__file__
+graph = StateGraph(MessagesState)
+graph.add_node("answer", lambda state: {"messages": [("ai", "42")]})
+graph.add_edge(START, "answer")
+graph.add_edge("answer", END)
+thread = {"configurable": {"thread_id": "dist"}}
+with StatehouseSaver.from_conn_string("memory:") as saver, StatehouseStore.from_conn_string("memory:") as store:
+    compiled = graph.compile(checkpointer=saver, store=store)
+    compiled.invoke({"messages": [("human", "6 x 7?")]}, thread)
+    assert [message.content for message in compiled.get_state(thread).values["messages"]] == ["6 x 7?", "42"]
 print(f"statehouse-langgraph {statehouse_langgraph.__version__} works from its wheel")
 '
+build/dist-venv-langgraph/bin/statehouse-langgraph --help >/dev/null

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import statehouse
+import statehouse_langgraph
 from tools.house import imported
 
 ROOT = Path(__file__).parents[2]
@@ -21,15 +22,24 @@ DISTRIBUTIONS = {
     "grpc": "grpcio",
     "grpc_health": "grpcio-health-checking",
     "grpc_reflection": "grpcio-reflection",
+    "langchain_core": "langchain-core",
+    "langgraph.checkpoint.sqlite": "langgraph-checkpoint-sqlite",
+    "langgraph.checkpoint.postgres": "langgraph-checkpoint-postgres",
+    "langgraph.cache": "langgraph-checkpoint",
+    "langgraph.checkpoint": "langgraph-checkpoint",
+    "langgraph.store": "langgraph-checkpoint",
+    "psycopg": "langgraph-checkpoint-postgres",  # which requires it
     "pythonjsonlogger": "python-json-logger",
 }
+OURS = {"statehouse", "statehouse_langgraph"}
+INTEGRATION = ROOT / "integrations/langgraph"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def third_party(folder: Path) -> set[str]:
     """Gives the distributions of everything imported below a folder that is neither Python's nor ours."""
     modules = {module for path in folder.rglob("*.py") for _, module, _ in imported(path.read_text())}
-    return {distribution(module) for module in modules} - sys.stdlib_module_names - {"statehouse"}
+    return {distribution(module) for module in modules} - sys.stdlib_module_names - OURS
 
 
 def distribution(module: str) -> str:
@@ -52,6 +62,14 @@ def test_every_dependency_is_imported_and_every_import_is_declared() -> None:
     assert extra <= testing
 
 
+def test_every_dependency_of_the_integration_is_imported_and_every_import_is_declared() -> None:
+    project = tomllib.loads((INTEGRATION / "pyproject.toml").read_text())["project"]
+    extras = set().union(*(names(extra) for extra in project["optional-dependencies"].values()))
+    # It builds on langgraph-checkpoint; langgraph itself calls it, and is named for its version.
+    uncalled = {"statehouse", "langgraph"}
+    assert third_party(INTEGRATION) == (names(project["dependencies"]) | extras) - uncalled
+
+
 def test_only_the_workshop_imports_what_the_extra_installs() -> None:
     extra = names(PROJECT["optional-dependencies"]["testing"])
     floors = [
@@ -64,11 +82,19 @@ def test_one_version_is_said_everywhere() -> None:
     said = re.search(r"^## \[(.+?)]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert said
     assert said[1] == version("statehouse") == statehouse.__version__
+    assert said[1] == version("statehouse-langgraph") == statehouse_langgraph.__version__
 
 
-def test_the_command_line_is_installed() -> None:
-    [script] = entry_points(group="console_scripts", name="statehousectl")
-    assert script.value == "statehouse.cli:main"
+@pytest.mark.parametrize(
+    "name, package",
+    [
+        ("statehousectl", "statehouse"),
+        ("statehouse-langgraph", "statehouse_langgraph"),
+    ],
+)
+def test_the_command_line_is_installed(name: str, package: str) -> None:
+    [script] = entry_points(group="console_scripts", name=name)
+    assert script.value == f"{package}.cli:main"
 
 
 @pytest.mark.parametrize("group", ["pytest11", "hypothesis"])
@@ -76,5 +102,6 @@ def test_installing_statehouse_changes_nobody_s_test_runs(group: str) -> None:
     assert [point for point in entry_points(group=group) if point.value.startswith("statehouse")] == []
 
 
-def test_the_package_is_typed() -> None:
-    assert (ROOT / "statehouse/py.typed").exists()
+@pytest.mark.parametrize("package", ["statehouse", "integrations/langgraph/statehouse_langgraph"])
+def test_the_package_is_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").exists()
