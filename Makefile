@@ -16,6 +16,9 @@ REPORTS := build/reports
 TYPED := $(wildcard statehouse integrations/*/statehouse_* tests examples benchmarks tools)
 PROJECTS := pyproject.toml $(wildcard integrations/*/pyproject.toml)
 
+# What of LangGraph's tests runs on the oldest LangGraph.
+OLDEST := $(addprefix tests/langgraph/,cache conformance saver server store)
+
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,8 +59,8 @@ test-slow: .venv/.installed .venv-upstream/.installed ## The tests that take sec
 	$(PY) -m pytest -m slow --junit-xml=$(REPORTS)/slow.xml $(ARGS)
 
 .PHONY: test-oldest
-test-oldest: .venv-oldest/.installed ## What travels, on the oldest grpcio and protobuf that we admit
-	.venv-oldest/bin/python -m pytest -m "not slow" -p no:cacheprovider tests/rpc tests/daemon tests/cli/test_processes.py $(ARGS)
+test-oldest: .venv-oldest/.installed ## What travels and what LangGraph calls, on the oldest versions that we admit
+	.venv-oldest/bin/python -m pytest -m "not slow" -p no:cacheprovider tests/rpc tests/daemon tests/cli/test_processes.py $(OLDEST) $(ARGS)
 
 .PHONY: test-all
 test-all: test test-slow ## Every test
