@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from benchmarks.measure import Benchmark
-from benchmarks.rows import commits, langgraph, reads, replays, sizes, specification, starts, tracing, wire
+from benchmarks.rows import (
+    commits,
+    langgraph,
+    reads,
+    replays,
+    sizes,
+    specification,
+    starts,
+    steps,
+    tracing,
+    wire,
+)
 
 ROWS: tuple[Benchmark, ...] = (
     reads.POINT_READ,
@@ -16,4 +27,5 @@ ROWS: tuple[Benchmark, ...] = (
     *specification.ROWS,
     *langgraph.ROWS,
     *tracing.ROWS,
+    *steps.ROWS,
 )
