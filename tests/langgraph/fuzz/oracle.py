@@ -90,6 +90,13 @@ class Oracle(InMemorySaver):
             rows = self.parents(thread_id, ns)
             asking = set() if force else self._asking(thread_id, ns)
             removed |= {(ns, name) for name in sorted(rows)[:-count] if name not in asking}
+        roots = [name for ns, name in self.names(thread_id) if ns == "" and ("", name) not in removed]
+        for root in roots if len(roots) > 1 else ():
+            # What a subgraph remembered then, for replays from there.
+            for ns in self.storage[thread_id]:
+                earlier = [name for name in self.parents(thread_id, ns) if name < root]
+                if ns and ":" not in ns.split("|")[-1] and earlier:
+                    removed.discard((ns, max(earlier)))
         for ns, name in self.names(thread_id):
             if ":" in ns.split("|")[-1] and ("", self._root(thread_id, ns, name)) in removed:
                 removed.add((ns, name))

@@ -164,6 +164,20 @@ def test_the_calls_of_subgraphs_go_with_the_checkpoint_that_made_them(saver: Sta
     assert (report.checkpoints, report.kept) == (14, 4)
 
 
+def test_what_a_subgraph_remembered_at_each_checkpoint_that_stays_stays(saver: StatehouseSaver) -> None:
+    root, memory = Chain(saver), Chain(saver, ns="memory")
+    for number in range(1, 5):
+        root.add(f"{number}0")
+        for step in range(1, 4):
+            memory.delta(f"{number}{step}", f"{number}{step}")
+    states = {name: memory.state(name) for name in ("23", "33", "43")}
+    saver.prune(["t"], keep_last=2)
+    assert ids(saver, place()) == ["40", "30"]
+    # LangGraph runs the root from 30 again with 23, the newest before it.
+    assert ids(saver, place(ns="memory")) == ["43", "42", "33", "23"]
+    assert {name: memory.state(name) for name in states} == states
+
+
 def test_nothing_goes_twice(saver: StatehouseSaver, handle: Statehouse) -> None:
     five(saver)
     saver.prune(["t"])

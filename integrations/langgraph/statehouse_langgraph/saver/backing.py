@@ -115,7 +115,7 @@ def write(
     plan: Callable[[Mark, int], Flow[Plan]],
     *,
     belongs_to: Reference | None = None,
-    makes: str = "",
+    makes: Reference | None = None,
 ) -> Flow[int]:
     """Commits what a plan says of the thread's present mark (B1, B2), and gives the commit_ts.
 
@@ -124,7 +124,7 @@ def write(
         place: The thread.
         plan: Is asked for each attempt anew, with the mark and its version.
         belongs_to: The checkpoint without which the write makes no sense; None for none.
-        makes: The id of the checkpoint that the write makes; empty for none.
+        makes: The checkpoint that the write makes; None for none. One that is there is never late.
 
     Raises (in the flow):
         ThreadChangedError: What it belongs to was removed.
@@ -213,20 +213,29 @@ def _refusal(backing: Backing, place: Place, mark: Mark) -> LeaseLostError | Lea
 
 
 def _check_reference(
-    backing: Backing, keys: ThreadKeys, place: Place, mark: Mark, belongs_to: Reference | None, makes: str
+    backing: Backing,
+    keys: ThreadKeys,
+    place: Place,
+    mark: Mark,
+    belongs_to: Reference | None,
+    makes: Reference | None,
 ) -> Flow[None]:
     if belongs_to is None or not mark.floor:
         return
     gone = backing.known.is_refused(place.agent_id, belongs_to.checkpoint_id)
     if not gone and ordered(belongs_to.checkpoint_id) <= mark.floor:
-        read = yield from ask(Get(keys.checkpoint(belongs_to.ns, belongs_to.checkpoint_id)))
-        gone = not read.entry.exists
-    if gone:
-        if makes:
-            backing.known.refused(place.agent_id, makes)
+        gone = not (yield from _is_there(keys, belongs_to))
+    if gone and not (makes is not None and (yield from _is_there(keys, makes))):
+        if makes is not None:
+            backing.known.refused(place.agent_id, makes.checkpoint_id)
         raise ThreadChangedError(
             f"checkpoint {belongs_to.checkpoint_id} of thread {place.agent_id!r} was deleted or pruned while "
             "a run went on from it; what the run wrote was not stored. Begin a new run",
             thread_id=place.agent_id,
             checkpoint_id=belongs_to.checkpoint_id,
         )
+
+
+def _is_there(keys: ThreadKeys, checkpoint: Reference) -> Flow[bool]:
+    read = yield from ask(Get(keys.checkpoint(checkpoint.ns, checkpoint.checkpoint_id)))
+    return read.entry.exists

@@ -176,7 +176,11 @@ def put(
     while True:
         try:
             commit_ts = yield from write(
-                backing, place, attempt.plan, belongs_to=_belongs_to(place, new), makes=new.id
+                backing,
+                place,
+                attempt.plan,
+                belongs_to=_belongs_to(place, new),
+                makes=Reference(new.ns, new.id),
             )
         except (NotFoundError, ErasedError, CompactedError):
             # The value that a new one shares bytes with is gone: send it whole.
