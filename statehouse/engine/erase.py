@@ -245,9 +245,11 @@ class Eraser:
             self._run(tuple)
             dead = Spans()
             dead.merge(doomed)
-            shared = self._mark_sharers(part, doomed, dead)
+            shared, living = self._mark_sharers(part, doomed, dead)
+            if shared:
+                # They may have bytes elsewhere too.
+                living = self._living(part, dead)
             pending = deque(sorted(dead.epochs))
-            living = self._living(part, dead)
             while pending:
                 self._run(partial(rows_without, self._store, pending, dead, living))
             # Last those by which a repetition finds the way here.
@@ -262,29 +264,40 @@ class Eraser:
             yield from versions_since(self._store, part.agent, part.through)
             return
         every = Names([(part.agent, layout.prefix_end(part.agent))])
-        for version in versions_of(self._store, every, COMMIT_TS_MAX):
+        for version in versions_of(self._store, every, COMMIT_TS_MAX, ropes=True):
             if version.commit_ts > part.through or version.name not in part.names:
                 yield version
 
-    def _mark_sharers(self, part: _Part, doomed: Spans, dead: Spans) -> list[Version]:
-        """Erases others that have doomed bytes; gives them, and what an earlier erase left marked."""
+    def _mark_sharers(self, part: _Part, doomed: Spans, dead: Spans) -> tuple[list[Version], Spans]:
+        """Erases other versions that have doomed bytes.
+
+        Returns:
+            Those, with what an earlier erase left marked; and what all others have of the doomed rope epochs.
+        """
         marked: list[Version] = []
-        living: list[tuple[Version, bytes]] = []
+        batch: list[tuple[Version, bytes]] = []
+        living = Spans()
         for version in self._others(part):
             remains = remains_of(version.row)
             if remains is not None and remains.shared:
                 dead.add(remains.spans)
                 marked.append(version._replace(row=version.row[:8]))
-            elif version.row[8] & ROPE and doomed.overlap(spans := _spans(version.row)):
+                continue
+            if not version.row[8] & ROPE:
+                continue
+            spans = _spans(version.row)
+            if doomed.overlap(spans):
                 dead.add(spans)
-                living.append((version, _remains(version.row, shared=True)))
+                batch.append((version, _remains(version.row, shared=True)))
                 marked.append(version._replace(row=version.row[:8]))
                 part.count_shared(version)
-                if len(living) == PAGE_ROWS:
-                    self._erase_rows(part, living)
-                    living = []
-        self._erase_rows(part, living)
-        return marked
+                if len(batch) == PAGE_ROWS:
+                    self._erase_rows(part, batch)
+                    batch = []
+            else:
+                living.add(span for span in spans if span[:2] in doomed.epochs)
+        self._erase_rows(part, batch)
+        return marked, living
 
     def _living(self, part: _Part, dead: Spans) -> Spans:
         """What living versions have of the rope epochs that have dead bytes."""

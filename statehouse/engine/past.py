@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from statehouse.engine import layout
-from statehouse.engine.layout import pack_u64, unpack_u64
+from statehouse.engine.layout import INLINE, TOMBSTONE, NameHead, pack_u64, unpack_u64
 from statehouse.storage import Store, Table
 
 _start: Final = itemgetter(0)
@@ -47,7 +47,7 @@ class Names:
 
 
 def versions_of(
-    store: Store, names: Names, through: int, *, after: tuple[bytes, int] = (b"", 0)
+    store: Store, names: Names, through: int, *, after: tuple[bytes, int] = (b"", 0), ropes: bool = False
 ) -> Iterator[Version]:
     """The versions of records up to a commit, by name, the newest of each first.
 
@@ -56,28 +56,35 @@ def versions_of(
         names: Which records.
         through: The newest commit.
         after: Begin behind this name and commit_ts.
+        ropes: Records with one version that is inline, or a delete, may be left out.
     """
     name_after, ts_after = after
     for low, stop in names.ranges:
         start = max(low, name_after)
         while start < stop and (page := store.scan(Table.NAMES, start, stop)):
-            for name, data in page:
+            heads = [layout.unpack_name_head(data) for _, data in page]
+            single = _single_rows(store, heads, ropes=ropes)
+            for (name, _), head in zip(page, heads, strict=True):
                 newest = ts_after - 1 if name == name_after else through
-                yield from _versions(store, name, data, newest)
+                if head[1] > 1:
+                    yield from _versions(store, name, head[0], newest)
+                elif head[2] <= newest and head[0] in single:
+                    yield Version(name, head[0], head[2], single[head[0]])
             start = page[-1][0] + b"\0"
 
 
-def _versions(store: Store, name: bytes, data: bytes, newest: int) -> Iterator[Version]:
-    record_id, version, commit_ts, _, _ = layout.unpack_name_head(data)
-    if version == 1:
-        # A look at one row costs a tenth of a walk.
-        if commit_ts <= newest:
-            key = layout.history_key(record_id, commit_ts)
-            row = store.get(Table.HISTORY, key)
-            if row is None:
-                raise layout.damaged(Table.HISTORY, f"record {record_id} has no row at commit_ts {commit_ts}")
-            yield Version(name, record_id, commit_ts, row)
-        return
+def _single_rows(store: Store, heads: Sequence[NameHead], *, ropes: bool) -> dict[int, bytes]:
+    """The rows in `history` of records with one version; to walk to each would cost ten times as much."""
+    dull = INLINE | TOMBSTONE if ropes else 0
+    single = [head for head in heads if head[1] == 1 and not head[3] & dull]
+    rows = store.get_many(Table.HISTORY, [layout.history_key(head[0], head[2]) for head in single])
+    found = {head[0]: row for head, row in zip(single, rows, strict=True) if row is not None}
+    if len(found) < len(single):
+        raise layout.damaged(Table.HISTORY, "a record has no row where its newest version should be")
+    return found
+
+
+def _versions(store: Store, name: bytes, record_id: int, newest: int) -> Iterator[Version]:
     start, stop = layout.history_key(record_id, newest), layout.history_key(record_id, 0) + b"\0"
     while page := store.scan(Table.HISTORY, start, stop):
         for key, row in page:

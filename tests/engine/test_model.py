@@ -33,6 +33,7 @@ from statehouse.protocol.requests import (
     Commit,
     Copy,
     Delete,
+    Erase,
     Extend,
     FindEvents,
     Get,
@@ -308,6 +309,18 @@ class EngineMachine(RuleBasedStateMachine):
     def the_clock_is_set_back(self, seconds: int) -> None:
         """Somebody sets the clock."""
         self.clock.set_wall_us(max(1, self.clock.now_us() - seconds * 1_000_000))
+
+    @rule(namespace=st.sampled_from(NAMESPACES), agent=st.sampled_from(AGENTS), limit=limits)
+    def erase(self, namespace: str, agent: str, limit: int) -> None:
+        """All of an agent: which other keys go too is for each engine to say."""
+        request = Erase(namespace, agent, prefixes=("",), limit=limit)
+        expected = self.model.execute(request).versions
+        part = self.local.execute(request)
+        found = part.versions
+        while part.cursor is not None:
+            part = self.local.execute(replace(request, cursor=part.cursor))
+            found += part.versions
+        assert found == expected
 
     @rule()
     def reopen(self) -> None:

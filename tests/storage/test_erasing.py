@@ -9,8 +9,19 @@ from pathlib import Path
 import pytest
 
 from statehouse.engine import LocalEngine, open_engine
+from statehouse.errors import ErasedError, RefusingWritesError
 from statehouse.protocol.names import RecordKey
-from statehouse.protocol.requests import Commit, Copy, Delete, Erase, Extend, Get, Write, WriteOperation
+from statehouse.protocol.requests import (
+    Commit,
+    Copy,
+    Delete,
+    Erase,
+    Extend,
+    Get,
+    History,
+    Write,
+    WriteOperation,
+)
 from statehouse.protocol.values import BYTES, Payload
 from statehouse.storage.rocksdb import RocksStore
 from tests.engine_faults.workload import assert_sound, filler
@@ -118,4 +129,24 @@ def test_what_is_only_in_the_log_is_erased_too(tmp_path: Path) -> None:
     assert len(found(tmp_path, ERASED)) == 3
     erase(engine, prefixes=("",))
     assert found(tmp_path, ERASED) == []
+    engine.close()
+
+
+def test_a_reader_beside_it_finds_values_or_that_they_were_erased(tmp_path: Path) -> None:
+    """G6: a directory that is read while its owner erases; and only its owner does."""
+    fill(tmp_path)
+    engine = opened(tmp_path)
+    reader = open_engine(RocksStore.open(tmp_path, read_only=True))
+    assert reader.execute(Get(SMALL)).entry.payload == Payload(BYTES, NEW_SMALL.data)
+    dry = reader.execute(Erase("default", "planner", prefixes=("",), dry_run=True))
+    with pytest.raises(RefusingWritesError, match="read-only"):
+        reader.execute(Erase("default", "planner", prefixes=("",)))
+    erase(engine, prefixes=("",))
+    for key in (SMALL, LOG):
+        with pytest.raises(ErasedError):
+            reader.execute(Get(key))
+    assert [entry.kind for entry in reader.execute(History(LARGE)).entries] == ["erased", "erased", "delete"]
+    assert reader.execute(Get(KEPT)).entry.payload == Payload(BYTES, STAYING.data)
+    assert dry.versions == 6
+    reader.close()
     engine.close()

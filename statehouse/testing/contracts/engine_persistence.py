@@ -14,6 +14,7 @@ from statehouse.errors import AlreadyExistsError, ConflictError
 from statehouse.protocol.origin import Origin
 from statehouse.protocol.requests import (
     Copy,
+    Erase,
     Extend,
     FindEvents,
     Get,
@@ -71,6 +72,21 @@ class PersistenceContract:
         engine = reopen(engine)
         assert [engine.execute(request) for request in asked] == before
         assert everything(engine) == log
+
+    def test_what_was_erased_stays_erased(self, open_engine: OpenEngine, reopen: Reopen) -> None:
+        """G2, G6."""
+        engine = open_engine()
+        for kept in (b"small", b"x" * 5000):
+            put(engine, "k", kept)
+        request = Erase(NAMESPACE, AGENT, ("k",))
+        page = engine.execute(request)
+        while page.cursor is not None:
+            page = engine.execute(replace(request, cursor=page.cursor))
+        log = everything(engine)
+        engine = reopen(engine)
+        assert [each.kind for each in engine.execute(History(name())).entries] == ["erased", "erased"]
+        assert everything(engine) == log
+        check_all(engine)
 
     def test_numbering_goes_on(self, open_engine: OpenEngine, reopen: Reopen) -> None:
         """G6."""
