@@ -6,25 +6,30 @@ quick, and safe on anybody's bytes (`showing`). Reading gives objects, by the al
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from statehouse import InvalidArgumentError, Payload
-from statehouse_langgraph.showing import ENCRYPTED, show_typed, unpacked
+from statehouse_langgraph.showing import ENCRYPTED, show_typed, shown_number, unpacked
 
 if TYPE_CHECKING:
     from statehouse.extend import Entry
 
-# As in `serde` and `records`, which import LangGraph.
+# As in the modules that write them, which import LangGraph.
 VALUE_PREFIX: Final = "application/vnd.langgraph+"
 CHECKPOINT_TYPE: Final = "application/vnd.statehouse.langgraph.checkpoint+msgpack"
 WRITES_TYPE: Final = "application/vnd.statehouse.langgraph.writes+msgpack"
 FOLD_TYPE: Final = "application/vnd.statehouse.langgraph.fold+msgpack"
+LEFTOVER_TYPE: Final = "application/vnd.statehouse.langgraph.leftover+msgpack"
+VECTORS_TYPE: Final = "application/vnd.statehouse.langgraph.vectors+msgpack"
+CACHED_TYPE: Final = "application/vnd.statehouse.langgraph.cached+msgpack"
 FORMAT: Final = 1
 
 _FORMATS: Final = ("null", "bytes", "bytearray", "msgpack", "json", "pickle")
 _CIPHERS: Final = ("aes",)
+_NUMBERS_SHOWN: Final = 4
 _CHECKPOINT_FIELDS: Final = ("ts", "channel_versions", "versions_seen")
 
 
@@ -70,7 +75,7 @@ class ValueCodec:
 
 @dataclass(frozen=True, slots=True)
 class RecordCodec:
-    """A record of a thread that is no channel's value.
+    """A record of a saver, a store or a cache that is no channel's value.
 
     Attributes:
         content_type: Which.
@@ -96,7 +101,7 @@ class RecordCodec:
         """
         try:
             return self.shape(*fields_of(data))
-        except (TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError, RecursionError, struct.error) as error:
             raise InvalidArgumentError(f"this is no {self.content_type}: {error!r:.120}") from None
 
     def overview(self, entries: Iterable[Entry]) -> Mapping[str, Any] | None:
@@ -158,6 +163,30 @@ def _fold(parent: str | None, channels: dict[str, Any]) -> dict[str, Any]:
     return {"channels": shown, "parent": parent}
 
 
+def _leftover(keys: list[Any]) -> dict[str, Any]:
+    return {"rows_to_remove": list(map(str, keys))}
+
+
+def _vectors(dims: int, paths: list[Any], data: bytes) -> dict[str, Any]:
+    if len(data) != 4 * dims * len(paths):
+        raise ValueError(len(data))
+    # Thousands of numbers say nothing to anybody; the first ones tell vectors apart.
+    first = {
+        str(path): [
+            shown_number(number)
+            for (number,) in struct.iter_unpack(
+                "<f", data[4 * dims * row : 4 * dims * row + 4 * _NUMBERS_SHOWN]
+            )
+        ][:dims]
+        for row, path in enumerate(paths)
+    }
+    return {"dims": dims, "vectors": first}
+
+
+def _cached(until_us: int, kind: str, data: bytes) -> dict[str, Any]:
+    return {"value": show_typed(kind, data), "until_us": until_us or None}
+
+
 CHECKPOINTS: Final = RecordCodec(CHECKPOINT_TYPE, _checkpoint)
 
 CODECS: Final[tuple[ValueCodec | RecordCodec, ...]] = (
@@ -166,5 +195,8 @@ CODECS: Final[tuple[ValueCodec | RecordCodec, ...]] = (
     CHECKPOINTS,
     RecordCodec(WRITES_TYPE, _writes),
     RecordCodec(FOLD_TYPE, _fold),
+    RecordCodec(LEFTOVER_TYPE, _leftover),
+    RecordCodec(VECTORS_TYPE, _vectors),
+    RecordCodec(CACHED_TYPE, _cached),
 )
 """All of them, as the entry point names them."""

@@ -42,6 +42,7 @@ class _Checkpoint:
     def of(cls, data: bytes) -> _Checkpoint:
         ns, checkpoint_id, parent, generation, inside, metadata, run_id, nones = fields_of(data)
         shown = show_typed(*inside), show_typed(*metadata)
+        parent = None if parent is None else str(parent)
         return cls(str(ns), str(checkpoint_id), parent, generation, *shown, str(run_id), frozenset(nones))
 
     @property
@@ -51,14 +52,23 @@ class _Checkpoint:
         return found if isinstance(found, dict) else {}
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class _Task:
+    """What a task wrote: channels and shown values. Tasks sort as LangGraph applies them."""
+
+    path: str
+    id: str
+    written: list[tuple[str, Any]] = field(compare=False)
+
+
 @dataclass(slots=True)
 class _Rows:
     """The rows of a thread, by what they are."""
 
     generation: int = 0
     checkpoints: dict[str, dict[str, _Checkpoint]] = field(default_factory=dict)
-    writes: dict[tuple[str, str], list[list[Any]]] = field(default_factory=dict)
-    folds: dict[str, list[Any]] = field(default_factory=dict)
+    writes: dict[tuple[str, str], list[_Task]] = field(default_factory=dict)
+    folds: dict[str, dict[str, tuple[Any, list[Any]]]] = field(default_factory=dict)
     values: dict[str, Entry] = field(default_factory=dict)
 
     @classmethod
@@ -79,10 +89,18 @@ class _Rows:
             found = _Checkpoint.of(data)
             self.checkpoints.setdefault(found.ns, {})[found.id] = found
         elif content_type == WRITES_TYPE:
-            ns, checkpoint_id, *rest = fields_of(data)
-            self.writes.setdefault((ns, checkpoint_id), []).append(rest)
+            ns, checkpoint_id, task_id, path, written, _ = fields_of(data)
+            shown = [(str(channel), show_typed(kind, value)) for _, channel, kind, value, *_ in written]
+            self.writes.setdefault((ns, checkpoint_id), []).append(_Task(str(path), str(task_id), shown))
         elif content_type == FOLD_TYPE:
-            self.folds[key] = fields_of(data)
+            _, channels = fields_of(data)
+            self.folds[key] = {
+                name: (
+                    None if seed is None else show_typed(*seed),
+                    [show_typed(*each[1:]) for each in written],
+                )
+                for name, (seed, written) in channels.items()
+            }
         elif key == "thread" and content_type == JSON:
             self.generation = int(json.loads(data)["generation"])
         elif key.startswith("value/"):
@@ -139,9 +157,15 @@ def _head(rows: _Rows, keys: ThreadKeys, newest: _Checkpoint, count: int) -> Ite
             yield name, None if entry is None else _shown(entry)
         elif isinstance(deltas, dict) and name in deltas:
             yield f"{name} (delta)", _history(rows, keys, newest, name)
-    pending = [_task(*each) for each in rows.writes.get((newest.ns, newest.id), ())]
-    if pending:
-        yield "(writes)", pending
+    tasks = sorted(rows.writes.get((newest.ns, newest.id), ()))
+    if tasks:
+        yield (
+            "(writes)",
+            [
+                {"task_id": task.id, "writes": [{channel: value} for channel, value in task.written]}
+                for task in tasks
+            ],
+        )
 
 
 def _shown(entry: Entry) -> Any:
@@ -156,13 +180,6 @@ def _shown(entry: Entry) -> Any:
     return f"({payload.content_type}, {len(payload.data):,} bytes)"
 
 
-def _task(task_id: str, task_path: str, written: list[Any], run_id: str) -> dict[str, Any]:
-    return {
-        "task_id": task_id,
-        "writes": [{channel: show_typed(kind, data)} for _, channel, kind, data, *_ in written],
-    }
-
-
 def _history(rows: _Rows, keys: ThreadKeys, newest: _Checkpoint, channel: str) -> dict[str, Any]:
     """What was written to a DeltaChannel since its last snapshot: only its reducer knows what that makes."""
     written: list[list[Any]] = []
@@ -174,10 +191,9 @@ def _history(rows: _Rows, keys: ThreadKeys, newest: _Checkpoint, channel: str) -
         # Links of damaged rows might go round.
         seen.add(current.id)
         fold = rows.folds.get(keys.fold(newest.ns, current.id).key)
-        if fold is not None and channel in fold[1]:
-            seed, kept = fold[1][channel]
-            snapshot = None if seed is None else show_typed(*seed)
-            written.append([show_typed(kind, data) for _, kind, data in kept])
+        if fold is not None and channel in fold:
+            snapshot, kept = fold[channel]
+            written.append(kept)
             break
         current = there.get(current.parent) if current.parent is not None else None
         if current is None:
@@ -191,11 +207,6 @@ def _history(rows: _Rows, keys: ThreadKeys, newest: _Checkpoint, channel: str) -
 
 
 def _written(rows: _Rows, checkpoint: _Checkpoint, channel: str) -> list[Any]:
-    """What tasks wrote to a channel at a checkpoint, in the order in which LangGraph applies it."""
-    tasks = sorted(rows.writes.get((checkpoint.ns, checkpoint.id), ()), key=lambda task: (task[1], task[0]))
-    return [
-        show_typed(kind, data)
-        for _, _, written, _ in tasks
-        for _, name, kind, data, *_ in written
-        if name == channel
-    ]
+    """What tasks wrote to a channel at a checkpoint."""
+    tasks = sorted(rows.writes.get((checkpoint.ns, checkpoint.id), ()))
+    return [value for task in tasks for name, value in task.written if name == channel]

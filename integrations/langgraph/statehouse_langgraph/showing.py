@@ -109,7 +109,7 @@ def _bounded(value: Any, depth_left: int) -> Any:
         return [_bounded(each, depth_left - 1) for each in value] if depth_left else MORE
     if isinstance(value, str):
         return _text(value.encode("utf-8", "replace"))
-    return _number(value) if isinstance(value, float) else value
+    return shown_number(value) if isinstance(value, float) else value
 
 
 def _text(data: bytes | memoryview) -> str:
@@ -119,7 +119,8 @@ def _text(data: bytes | memoryview) -> str:
     return f"{text[:TEXT_MAX]}{MORE}"
 
 
-def _number(value: float) -> Any:
+def shown_number(value: float) -> Any:
+    """Gives a number as JSON has it; a text where it has none."""
     return value if math.isfinite(value) else str(value)
 
 
@@ -198,7 +199,7 @@ class _Reader:
     def _numeric(self, tag: int) -> Any:
         if tag <= 0xCB:
             size, form = (4, ">f") if tag == 0xCA else (8, ">d")
-            return _number(struct.unpack(form, self._take(size))[0])
+            return shown_number(struct.unpack(form, self._take(size))[0])
         # 1, 2, 4 or 8 bytes, without a sign and then with one.
         return int.from_bytes(self._take(1 << (tag & 3)), "big", signed=tag >= 0xD0)
 

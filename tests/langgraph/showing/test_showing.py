@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
 from contextlib import suppress
@@ -17,7 +18,7 @@ from uuid import UUID
 import numpy as np
 import ormsgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, RemoveMessage, ToolMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -25,9 +26,14 @@ from langgraph.types import Interrupt, Send
 from pydantic import BaseModel
 
 from statehouse import InvalidArgumentError, Payload
-from statehouse.extend import codec_for
-from statehouse_langgraph.codec import CODECS
+from statehouse.extend import Entry, RecordKey, codec_for
+from statehouse_langgraph.cache_rows import CACHED_TYPE, CacheRecord
+from statehouse_langgraph.codec import CODECS, FORMAT
+from statehouse_langgraph.overview import overview
+from statehouse_langgraph.saver import records
+from statehouse_langgraph.serde import CONTENT_TYPE_PREFIX
 from statehouse_langgraph.showing import DEPTH_MAX, ENCRYPTED, VALUES_MAX, show_msgpack, show_typed
+from statehouse_langgraph.store.records import VECTORS_TYPE, VectorRecord
 
 CALL = {"name": "add", "args": {"a": 1}, "id": "c1", "type": "tool_call"}
 
@@ -45,6 +51,35 @@ class Point:
 class Plan(BaseModel):
     goal: str
     points: list[Any]
+
+
+@st.composite
+def checkpoints(draw: st.DrawFn) -> bytes:
+    """Records that look like checkpoints, of which nothing need be right."""
+    name = st.sampled_from(["x", "a", ""])
+    inside = draw(
+        st.dictionaries(
+            st.sampled_from(["channel_versions", "ts"]), st.one_of(name, st.dictionaries(name, name))
+        )
+    )
+    metadata = draw(
+        st.dictionaries(
+            st.sampled_from(["step", "counters_since_delta_snapshot"]),
+            st.one_of(name, st.dictionaries(name, name)),
+        )
+    )
+    packed = [["msgpack", ormsgpack.packb(each)] for each in (inside, metadata)]
+    parent = draw(st.one_of(st.none(), name, st.just("b")))
+    fields = [
+        draw(name),
+        draw(st.sampled_from(["a", "b"])),
+        parent,
+        draw(st.integers(0, 1)),
+        *packed,
+        "",
+        ["x"],
+    ]
+    return ormsgpack.packb([FORMAT, *fields])
 
 
 def shown(value: Any) -> Any:
@@ -221,6 +256,69 @@ def test_the_codecs_are_found_by_their_content_types() -> None:
     for codec in CODECS:
         found: object = codec_for(codec.content_type)
         assert found is codec
+
+
+def test_the_codecs_know_what_is_written() -> None:
+    written = {
+        records.CHECKPOINT_TYPE,
+        records.WRITES_TYPE,
+        records.FOLD_TYPE,
+        records.LEFTOVER_TYPE,
+        VECTORS_TYPE,
+        CACHED_TYPE,
+        *(CONTENT_TYPE_PREFIX + kind for kind in ("null", "bytes", "bytearray", "msgpack", "msgpack+aes")),
+    }
+    assert written <= {codec.content_type for codec in CODECS}
+    assert records.FORMAT == FORMAT
+
+
+def test_rows_of_stores_and_caches_are_shown() -> None:
+    kind, data = JsonPlusSerializer().dumps_typed([HumanMessage("hello", id="1")])
+    cached = CacheRecord(0, (kind, data)).payload()
+    vectors = VectorRecord(6, ("text",), struct.pack("<6f", 1, 2, 3, 4, 5, 6)).payload()
+    assert shown_payload(cached)["value"] == [{"type": "human", "content": "hello", "id": "1"}]
+    assert shown_payload(vectors) == {"dims": 6, "vectors": {"text": [1.0, 2.0, 3.0, 4.0]}}
+
+
+def shown_payload(payload: Payload) -> Any:
+    codec = codec_for(payload.content_type)
+    assert codec is not None
+    return codec.show(payload.data)
+
+
+def entry(key: str, payload: Payload) -> Entry:
+    return Entry(RecordKey("langgraph", "t", key), payload, 1, 1, "write")
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [
+                    "checkpoint//a",
+                    "checkpoint//b",
+                    "value//x/1",
+                    "value//x/2",
+                    "writes//a/t",
+                    "fold//a",
+                    "thread",
+                ]
+            ),
+            st.sampled_from([codec.content_type for codec in CODECS]),
+            st.one_of(
+                st.binary(max_size=40),
+                st.lists(st.one_of(st.none(), st.text(max_size=3), st.integers(0, 3)), max_size=9).map(
+                    lambda fields: ormsgpack.packb([FORMAT, *fields])
+                ),
+                checkpoints(),
+            ),
+        )
+    )
+)
+def test_any_rows_have_an_overview_or_none(rows: list[tuple[str, str, bytes]]) -> None:
+    found = overview(entry(key, Payload(content_type, data)) for key, content_type, data in rows)
+    json.dumps(found, allow_nan=False)
 
 
 def test_reading_a_value_gives_the_object() -> None:
