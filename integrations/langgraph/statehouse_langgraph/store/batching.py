@@ -149,7 +149,7 @@ def do(means: Means, plan: Plan, vectors: Vectors, *, awaiting: bool) -> Flow[li
         StatehouseError: As reads and commits do.
     """
     reading = Reading(means.backing, means.backing.now_us(), awaiting=awaiting)
-    results, read = yield from _read(means, reading, plan, vectors, {})
+    results, read = yield from _read(means, reading, plan, vectors, past=False)
     if plan.puts:
         index = means.index
         yield from putting.put(
@@ -168,7 +168,7 @@ def do(means: Means, plan: Plan, vectors: Vectors, *, awaiting: bool) -> Flow[li
 
 def look(means: Means, plan: Plan, vectors: Vectors, reading: Reading) -> Flow[list[Result]]:
     """Does the reads of a batch as of the commit and the time that a reading has."""
-    results, _ = yield from _read(means, reading, plan, vectors, None)
+    results, _ = yield from _read(means, reading, plan, vectors, past=True)
     return results
 
 
@@ -177,12 +177,15 @@ def _read(
     reading: Reading,
     plan: Plan,
     vectors: Vectors,
-    snapshots: dict[str, Snapshot] | None,
+    *,
+    past: bool,
 ) -> Flow[tuple[list[Result], list[str]]]:
     """Gives the results, and the names of the items that were read and so live longer."""
     results: list[Any] = [None] * plan.count
     read: list[str] = []
-    if snapshots is not None and vectors.queries:
+    snapshots: dict[str, Snapshot] = {}
+    # What is in memory is of the present; the past is read for each search.
+    if vectors.queries and not past:
         snapshots = yield from _snapshots(means, reading, plan.searches.values())
     # One request for all that is asked for, however much.
     found = yield from reading.items([get.name for get in plan.gets.values()])
@@ -192,7 +195,7 @@ def _read(
             if place in plan.refreshing:
                 read.append(item.name)
     for place, search in plan.searches.items():
-        hits = yield from _search(means, reading, search, vectors.queries, snapshots or {})
+        hits = yield from _search(means, reading, search, vectors.queries, snapshots)
         results[place] = searching.results(hits)
         if place in plan.refreshing:
             read += [item.name for item, _ in hits]

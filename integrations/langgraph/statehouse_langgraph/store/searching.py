@@ -1,7 +1,8 @@
 """Searches: the newest items that a filter admits, or the nearest to a query.
 
 Without a query, items come newest first, as the stores in SQLite and PostgreSQL give them. Which are newest
-is told from keys alone; values are read of the items that are given, or where a filter asks for them.
+is told from keys alone, or from the end of the log where keys are many; values are read of the items that are
+given, or where a filter asks for them.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from statehouse_langgraph.store.items import Found, FoundItem
 from statehouse_langgraph.store.keys import Namespace
 from statehouse_langgraph.store.namespaces import check_count
 from statehouse_langgraph.store.reading import KEYS_AT_ONCE, ROWS_AT_ONCE, Reading, found_of
+from statehouse_langgraph.store.recent import recent
 
 if TYPE_CHECKING:
     from statehouse_langgraph.store.vectors import Ranking
 
 _CANDIDATES_MIN: Final = 32
 _CANDIDATES_MAX: Final = 2_000
+_RECENT_MAX: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Search:
 Hit = tuple[Found, float | None]
 _Candidate = tuple[int, str, Found | None]
 """The negative commit_ts, so that the newest sorts first; the name; and the item, where it was read."""
+
+_Page = tuple[list[Entry], str | None]
 
 
 def newest(reading: Reading, search: Search) -> Flow[list[Hit]]:
@@ -101,19 +106,48 @@ def _newest(
     reading: Reading, search: Search, offset: int, limit: int, without: AbstractSet[str]
 ) -> Flow[list[Found]]:
     wanted = offset + limit
-    best: list[_Candidate] = []
     if not limit:
         return []
-    after, more = None, True
-    while more:
-        entries, after = yield from reading.page(
+    if search.filter:
+        page = yield from _page(reading, search, None)
+        best = yield from _scan(reading, search, wanted, without, page)
+        return [found for _, _, found in best[offset:] if found is not None]
+    names = yield from _newest_names(reading, search, wanted, without)
+    items = yield from reading.items(names[offset:])
+    return [item for item in items if item is not None]
+
+
+def _newest_names(
+    reading: Reading, search: Search, wanted: int, without: AbstractSet[str]
+) -> Flow[list[str]]:
+    page = yield from _page(reading, search, None)
+    if page[1] is not None and wanted <= _RECENT_MAX:
+        found = yield from recent(reading, search.subtree, wanted, without)
+        if found is not None:
+            return [name for _, name in found]
+    best = yield from _scan(reading, search, wanted, without, page)
+    return [name for _, name, _ in best]
+
+
+def _page(reading: Reading, search: Search, after: str | None) -> Flow[_Page]:
+    return (
+        yield from reading.page(
             keys.ITEMS,
             search.subtree,
             after=after,
             keys_only=not search.filter,
-            limit=ROWS_AT_ONCE if search.filter else KEYS_AT_ONCE,
+            limit=KEYS_AT_ONCE if after is not None and not search.filter else ROWS_AT_ONCE,
         )
-        more = after is not None
+    )
+
+
+def _scan(
+    reading: Reading, search: Search, wanted: int, without: AbstractSet[str], page: _Page
+) -> Flow[list[_Candidate]]:
+    """The newest of all items, from a first page on."""
+    best: list[_Candidate] = []
+    entries, after = page
+    while True:
         worst = best[wanted - 1] if len(best) >= wanted else None
         size = sum(len(entry.payload.data) for entry in entries if entry.payload is not None)
         some = yield from reading.off_loop(
@@ -121,14 +155,11 @@ def _newest(
             lambda: list(_candidates(entries, search.filter, without, worst)),  # noqa: B023 - it is called now
         )
         gone = yield from reading.gone([name for _, name, _ in some])
-        best = sorted((each for each in (*best, *some) if each[1] not in gone), key=lambda each: each[:2])[
-            :wanted
-        ]
-    chosen = best[offset:]
-    if search.filter:
-        return [found for _, _, found in chosen if found is not None]
-    items = yield from reading.items([name for _, name, _ in chosen])
-    return [item for item in items if item is not None]
+        left = (each for each in (*best, *some) if each[1] not in gone)
+        best = sorted(left, key=lambda each: each[:2])[:wanted]
+        if after is None:
+            return best
+        entries, after = yield from _page(reading, search, after)
 
 
 def _candidates(
