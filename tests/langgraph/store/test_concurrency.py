@@ -12,6 +12,7 @@ from langgraph.store.base import GetOp, PutOp
 
 from statehouse import OverloadedError, Statehouse
 from statehouse.engine import open_engine
+from statehouse.extend import Scan, ask, run
 from statehouse.storage.memory import MemoryStore
 from statehouse.testing.daemon import serving
 from statehouse_langgraph import ItemChangedError, StatehouseStore
@@ -29,7 +30,9 @@ def check_that_it_fits(store: StatehouseStore) -> None:
     backing = store._backing
     handle = Statehouse.from_connection(backing.connection, namespace=backing.namespace)
     items = {each.key: each.value for each in handle.scan_prefix(agent_id="items")}
-    vectors = {each.key: VectorRecord.of(each.value) for each in handle.scan_prefix(agent_id="vectors")}
+    # As they are stored: the SDK shows them through their codec.
+    rows = run(handle, ask(Scan(backing.namespace, "vectors"))).entries
+    vectors = {each.key.key: VectorRecord.of(each.payload) for each in rows if each.payload is not None}
     expiries = {
         each.key: ExpiryRecord(each.value["minutes"], each.value["until_us"])
         for each in handle.scan_prefix(agent_id="expiries")
