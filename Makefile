@@ -38,6 +38,9 @@ help: ## This list
 .venv-upstream/.installed: requirements/upstream.lock $(PROJECTS) tools/venv.sh
 	@tools/venv.sh .venv-upstream requirements/upstream.lock editable
 
+.venv-phoenix/.installed: requirements/phoenix.lock tools/venv.sh
+	@tools/venv.sh .venv-phoenix requirements/phoenix.lock
+
 .venv-lock/.installed: requirements/lock.lock tools/venv.sh
 	@tools/venv.sh .venv-lock requirements/lock.lock
 
@@ -54,13 +57,13 @@ test: .venv/.installed ## The fast tests
 	$(PY) -m pytest -m "not slow" --junit-xml=$(REPORTS)/fast.xml $(ARGS)
 
 .PHONY: test-slow
-test-slow: .venv/.installed .venv-upstream/.installed ## The tests that take seconds each: crashes, kills, long histories
+test-slow: .venv/.installed .venv-upstream/.installed .venv-phoenix/.installed ## The tests that take seconds each: crashes, kills, long histories
 	@mkdir -p $(REPORTS)
 	$(PY) -m pytest -m slow --junit-xml=$(REPORTS)/slow.xml $(ARGS)
 
 .PHONY: test-oldest
 test-oldest: .venv-oldest/.installed ## What travels and what LangGraph calls, on the oldest versions that we admit
-	.venv-oldest/bin/python -m pytest -m "not slow" -p no:cacheprovider tests/rpc tests/daemon tests/cli/test_processes.py $(OLDEST) $(ARGS)
+	.venv-oldest/bin/python -m pytest -m "not slow" -p no:cacheprovider tests/rpc tests/daemon tests/tracing tests/otel tests/cli/test_processes.py $(OLDEST) $(ARGS)
 
 .PHONY: test-all
 test-all: test test-slow ## Every test
@@ -116,6 +119,6 @@ lock: .venv-lock/.installed ## Lock requirements again (UPGRADE=1: the newest ve
 
 .PHONY: clean
 clean: ## Remove environments, builds and caches
-	rm -rf .venv .venv-dist .venv-generate .venv-lock .venv-oldest .venv-upstream build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
+	rm -rf .venv .venv-dist .venv-generate .venv-lock .venv-oldest .venv-phoenix .venv-upstream build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
 	rm -f .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

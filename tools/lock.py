@@ -67,6 +67,7 @@ LOCKS: Final = (
     Lock("oldest", projects=(STATEHOUSE, LANGGRAPH), extras=("testing", "otel", "search")),
     # LangGraph's own tests are those of the version that ours run with.
     Lock("upstream", projects=(STATEHOUSE, LANGGRAPH), extras=("search",), like="dev"),
+    Lock("phoenix"),
     Lock("generate"),
     Lock("dist"),
     Lock("lock"),

@@ -47,10 +47,10 @@ def test_a_commit_that_is_out_of_time_has_no_commit_ts(address: str, held: Held,
         tx.write("k", 1, agent_id="a")
         with pytest.raises(OutcomeUnknownError):
             tx.commit()
-    [client] = spans.of(SpanKind.CLIENT)
-    assert fact(client, names.ERROR_TYPE) == "OutcomeUnknownError"
-    assert commit_ts(client) is None
-    held.engine.release()
+        [client] = spans.of(SpanKind.CLIENT)
+        assert fact(client, names.ERROR_TYPE) == "OutcomeUnknownError"
+        assert commit_ts(client) is None
+        held.engine.release()
     assert commit_ts(spans.settled().of(SpanKind.SERVER)[0]) == 1
 
 
