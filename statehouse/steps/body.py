@@ -26,6 +26,18 @@ _chance: Final = random.SystemRandom()
 class Step:
     """A step that is running: its state, and what is recorded for it. `current_step` gives it.
 
+    Example:
+        >>> import statehouse
+        >>> @statehouse.step
+        ... def pay(cents: int) -> bool:
+        ...     step = statehouse.current_step()
+        ...     step.state["paid"] = step.state.get("paid", 0) + cents
+        ...     return len(step.idempotency_key) == 32
+        >>> with statehouse.Statehouse("memory:") as sh:
+        ...     with sh.run(agent_id="shop"):
+        ...         pay(100)
+        True
+
     Attributes:
         path: Which step of the run it is: ``plan#1/search#3``.
         name: What it is called.

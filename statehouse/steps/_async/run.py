@@ -25,6 +25,19 @@ class RunAsync:
     `StatehouseAsync.run` makes one. With an id that is there already it goes on with that run: finished steps
     give their recorded results and run nothing.
 
+    Example:
+        >>> import statehouse
+        >>> @statehouse.step
+        ... async def double(number: int) -> int:
+        ...     return 2 * number
+        >>> async def main():
+        ...     async with statehouse.StatehouseAsync("memory:") as sh:
+        ...         async with sh.run("r-1", agent_id="counter") as run:
+        ...             await double(21)
+        ...             return [(each.path, each.status) for each in await run.steps()]
+        >>> asyncio.run(main())
+        [('double#1', 'executed')]
+
     Attributes:
         logic: Its state, for adapters.
     """

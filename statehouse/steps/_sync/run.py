@@ -25,6 +25,19 @@ class Run:
     `Statehouse.run` makes one. With an id that is there already it goes on with that run: finished steps
     give their recorded results and run nothing.
 
+    Example:
+        >>> import statehouse
+        >>> @statehouse.step
+        ... def double(number: int) -> int:
+        ...     return 2 * number
+        >>> def main():
+        ...     with statehouse.Statehouse("memory:") as sh:
+        ...         with sh.run("r-1", agent_id="counter") as run:
+        ...             double(21)
+        ...             return [(each.path, each.status) for each in run.steps()]
+        >>> main()
+        [('double#1', 'executed')]
+
     Attributes:
         logic: Its state, for adapters.
     """
