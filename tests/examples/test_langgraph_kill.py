@@ -15,7 +15,8 @@ from examples.langgraph.tool_agent import ROOT
 from statehouse_langgraph import StatehouseSaver
 from tests.examples.dying_langgraph_agent import PATTERN
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+# `make demo`, whose test is a fast one, kills it once, too.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")]
 
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(PATTERN))
 CALLS = 2 + len(FILES)
@@ -73,18 +74,12 @@ def kill_and_go_on(place: Place, when: str, number: int) -> None:
     assert place.answer() == f"{len(FILES)} files match {PATTERN}; they have {lines} lines."
 
 
-def test_killed_in_the_middle_it_goes_on(tmp_path: Path) -> None:
-    kill_and_go_on(Place(tmp_path), "told", 5)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("number", range(1, CALLS + 1))
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_any_tool_call_it_goes_on(tmp_path: Path, when: str, number: int) -> None:
     kill_and_go_on(Place(tmp_path), when, number)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", range(1, MESSAGES))
 def test_killed_after_any_message_it_goes_on(tmp_path: Path, number: int) -> None:
     kill_and_go_on(Place(tmp_path), "told", number)

@@ -17,7 +17,7 @@ from langgraph.checkpoint.serde.base import CipherProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.types import Command
 
-from statehouse import Statehouse
+from statehouse import Payload, Statehouse
 from statehouse.engine import open_engine
 from statehouse.programs.exits import Exit as Theirs
 from statehouse.storage.memory import MemoryStore
@@ -263,3 +263,30 @@ def read_all(terminal: int) -> str:
             os.close(terminal)
             return b"".join(parts).decode()
         parts.append(part)
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> str:
+    """A store in which somebody has written over a checkpoint, and over a value of another thread."""
+    where = f"file:{tmp_path / 'store'}"
+    with Statehouse(where, namespace="langgraph") as sh:
+        talk(StatehouseSaver(sh), "checkpoint")
+        talk(StatehouseSaver(sh), "value")
+        [*_, key] = sh.list_keys("checkpoint//", agent_id="checkpoint")
+        sh.write(key, {"not": "a checkpoint"}, agent_id="checkpoint")
+        [*_, key] = sh.list_keys("value//messages/", agent_id="value")
+        sh.write(key, Payload("application/vnd.langgraph+msgpack", b"\xc1"), agent_id="value")
+    return where
+
+
+@pytest.mark.parametrize("args", [["tree", "checkpoint"], ["diff", "checkpoint", "latest"], ["threads"]])
+def test_what_is_no_checkpoint_is_reported_in_words(damaged: str, args: list[str]) -> None:
+    found = ran(*args, url=damaged)
+    assert found.code == 6
+    assert "expected a record of type" in found.err
+
+
+def test_what_is_no_value_is_shown_as_damaged(damaged: str) -> None:
+    assert ran("tree", "value", url=damaged).code == 0
+    found = ran("diff", "value", "step:0", url=damaged)
+    assert '+ "(damaged: byte 0 is 0xc1, which msgpack never uses)"' in found.out

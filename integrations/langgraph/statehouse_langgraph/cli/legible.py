@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from statehouse import InvalidArgumentError
 from statehouse_langgraph.showing import ENCRYPTED, show_typed
 
 
 class Sealed(dict[str, Any]):
-    """What is encrypted, in the place of a checkpoint or of its metadata: it looks empty."""
+    """What cannot be read, in the place of a checkpoint or of its metadata, too: it looks empty.
+
+    Args:
+        why: What is shown instead.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self.why = why
 
 
 class LegibleSerializer:
@@ -23,15 +32,14 @@ class LegibleSerializer:
         raise NotImplementedError("this only shows")
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
-        """Gives a JSON value.
-
-        Raises:
-            InvalidArgumentError: The bytes are not of their format.
-        """
-        shown = show_typed(*data)
-        return Sealed() if shown == ENCRYPTED else shown
+        """Gives a JSON value; something `Sealed` for what is encrypted or damaged."""
+        try:
+            shown = show_typed(*data)
+        except InvalidArgumentError as error:
+            return Sealed(f"(damaged: {error.message})")
+        return Sealed(ENCRYPTED) if shown == ENCRYPTED else shown
 
 
 def legible(value: Any) -> Any:
     """Gives what was read with this serializer as JSON."""
-    return ENCRYPTED if isinstance(value, Sealed) else value
+    return value.why if isinstance(value, Sealed) else value

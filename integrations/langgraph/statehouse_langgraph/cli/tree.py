@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from statehouse.extend import Flow, Get, ask, run
-from statehouse_langgraph.cli.legible import legible
+from statehouse_langgraph.cli.legible import Sealed, legible
 from statehouse_langgraph.cli.options import Command, Settings, reading
 from statehouse_langgraph.cli.output import Output, one_line, printable
 from statehouse_langgraph.cli.threads import require
@@ -144,7 +144,7 @@ def _node(rows: ThreadRows, record: CheckpointRecord, depth: int, rails: str, co
         rails=rails,
         commit_ts=commit_ts,
         step=metadata.get("step"),
-        source=metadata.get("source", "(encrypted)" if legible(metadata) == "(encrypted)" else None),
+        source=legible(metadata) if isinstance(metadata, Sealed) else metadata.get("source"),
         ts=checkpoint.get("ts"),
         updated=[
             name
