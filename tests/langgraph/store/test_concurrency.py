@@ -189,6 +189,7 @@ def test_a_search_reads_the_values_that_it_gives_only(watched_store: MakeStore, 
     assert scans_of_values(asked, "items") == 0
 
 
+@pytest.mark.slow
 def test_a_list_of_namespaces_jumps_over_items(watched_store: MakeStore, watched: Watched) -> None:
     store = watched_store()
     for namespace in (("a",), ("a", "b"), ("c",)):

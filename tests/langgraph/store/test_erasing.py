@@ -70,6 +70,7 @@ def test_the_past_is_read_without_what_was_erased(everywhere: Everywhere) -> Non
     assert past.list_namespaces() == past.search(()) == []
 
 
+@pytest.mark.slow
 def test_nothing_of_it_is_in_a_file(tmp_path: Path) -> None:
     with Statehouse(f"file:{tmp_path / 'store'}") as handle:
         store = StatehouseStore(handle)
