@@ -87,10 +87,6 @@ def test_one_instance_serves_every_thread_where_the_store_is_embedded(tmp_path: 
         assert counts == [3, 3]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the server's adapter has the base class's history of DeltaChannels, which does not know of folds",
-)
 def test_a_pruned_thread_keeps_its_delta_channels_in_the_server() -> None:
     async def prune_and_look(saver: StatehouseSaver) -> list[str]:
         adapted = Adapted(saver)

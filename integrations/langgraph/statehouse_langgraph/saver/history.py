@@ -15,6 +15,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from statehouse.extend import Entry, Flow, RecordKey, Scan, ask
 from statehouse_langgraph.saver import keys as names
+from statehouse_langgraph.saver import standing
 from statehouse_langgraph.saver.backing import Backing
 from statehouse_langgraph.saver.keys import ThreadKeys
 from statehouse_langgraph.saver.reading import Written, get, in_order, loaded, rows_of, scanned
@@ -122,6 +123,12 @@ class Walk:
             fold: What a pruned history left to the checkpoint itself; None for none.
         """
         found = {channel: History() for channel in channels}
+        folded = None if parent is None else standing.of_whom(parent)
+        if folded is not None and fold is None:
+            # Somebody went on from the stand-in.
+            key = self._keys.fold(self._ns, folded)
+            payload = (yield from rows_of((key,), at=self._at))[key].payload
+            fold = None if payload is None else FoldRecord.of(payload)
         if fold is not None:
             _unfold(fold, found)
             return found

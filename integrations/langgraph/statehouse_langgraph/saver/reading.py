@@ -12,6 +12,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from statehouse import Payload
 from statehouse.extend import Entry, Flow, GetMany, RecordKey, Scan, ask
 from statehouse_langgraph.saver import keys as names
+from statehouse_langgraph.saver import standing
 from statehouse_langgraph.saver.backing import Backing
 from statehouse_langgraph.saver.keys import ThreadKeys
 from statehouse_langgraph.saver.known import Base
@@ -60,11 +61,6 @@ class Found:
     fold: FoldRecord | None
 
     @property
-    def parent(self) -> str | None:
-        """The checkpoint it was made from, if that is still there."""
-        return self.record.parent if self.fold is None else self.fold.parent
-
-    @property
     def size_bytes(self) -> int:
         """How many bytes decoding it has to go through."""
         written = sum(len(each.value[1]) for _, each in self.writes)
@@ -89,14 +85,13 @@ def decode(
     if expose_commit_ts:
         described["commit_ts"] = found.commit_ts
     values = {name: loaded(typed_of(value), serde) for name, value in found.values.items()}
+    parent = standing.parent_of(record, found.fold, described)
     return CheckpointTuple(
         config=place.config(record.ns, record.id),  # type: ignore[arg-type]  # a TypedDict of LangChain's
         checkpoint={**found.checkpoint, "channel_values": values},  # type: ignore[typeddict-item]
         metadata=described,  # type: ignore[arg-type]
-        parent_config=None if found.parent is None else place.config(record.ns, found.parent),  # type: ignore[arg-type]
-        pending_writes=[
-            (task_id, each.channel, serde.loads_typed(each.value)) for task_id, each in found.writes
-        ],
+        parent_config=None if parent is None else place.config(record.ns, parent),  # type: ignore[arg-type]
+        pending_writes=[(task_id, each.channel, loaded(each.value, serde)) for task_id, each in found.writes],
     )
 
 
@@ -109,6 +104,9 @@ def get(backing: Backing, place: Place, serde: SerializerProtocol) -> Flow[Found
     """Reads the checkpoint that a config names, or the newest one of its namespace."""
     keys = backing.keys(place.agent_id)
     ns = place.ns or ""
+    folded = None if place.checkpoint_id is None else standing.of_whom(place.checkpoint_id)
+    if folded is not None:
+        return (yield from _standing(keys, ns, folded, serde))
     while True:
         if place.checkpoint_id is None:
             found = yield from _newest(backing, keys, ns)
@@ -128,6 +126,15 @@ def get(backing: Backing, place: Place, serde: SerializerProtocol) -> Flow[Found
             again = newest is not None and newest[1].id != record.id
         backing.known.saw_newest(place.agent_id, ns, record.id, read_ts, again=again)
     return whole
+
+
+def _standing(keys: ThreadKeys, ns: str, checkpoint_id: str, serde: SerializerProtocol) -> Flow[Found | None]:
+    read = yield from standing.read(keys, ns, checkpoint_id, serde)
+    if read is None:
+        return None
+    (record, checkpoint, seeds, writes), commit_ts, read_ts = read
+    values = {channel: payload_of(seed) for channel, seed in seeds.items()}
+    return Found(record, commit_ts, read_ts, record.generation, checkpoint, values, writes, None)
 
 
 def _named(
