@@ -1,6 +1,6 @@
 """What stands in for the ancestors that were pruned, for those who walk to them.
 
-`StatehouseSaver.get_delta_channel_history` knows of folds. LangGraph Server asks an adapter of its own instead,
+`StatehouseSaver.get_delta_channel_history` knows of folds. LangGraph Server asks its own adapter instead,
 which goes from checkpoint to parent as LangGraph's base class does. For it, a checkpoint whose DeltaChannels
 have a history in its `FoldRecord` names a parent that is stored nowhere and that no listing shows; it is made
 of that record when somebody asks for it. It has no parent itself, so nothing is counted twice.
