@@ -61,7 +61,7 @@ def test_graphs_reach_the_same_states(steps: list[Move]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=400, phases=PHASES)
+@settings(max_examples=200, phases=PHASES)
 @given(moves())
 def test_many_graphs_reach_the_same_states(steps: list[Move]) -> None:
     play(steps)

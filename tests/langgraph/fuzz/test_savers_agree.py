@@ -31,7 +31,7 @@ def test_histories_of_delta_channels_outlive_pruning(steps: list[Step]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, phases=PHASES)
+@settings(max_examples=500, phases=PHASES)
 @given(programs(deltas=True))
 def test_many_programs_agree(steps: list[Step]) -> None:
     play(steps)
