@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -158,5 +157,4 @@ def _said(url: str | None) -> str:
 
 
 def _is_file(url: str | None) -> bool:
-    said = _said(url)
-    return said.startswith("file:") or (bool(said) and ":" not in said and Path(said).exists())
+    return _said(url).startswith("file:")
