@@ -11,9 +11,11 @@ import pytest
 
 from statehouse import InvalidArgumentError, Statehouse
 from statehouse_langgraph import StatehouseSaver
+from statehouse_langgraph.saver import threads
 from statehouse_langgraph.saver.expiry import Sweeper
 from tests.langgraph.saver.chains import Chain, ids, index, place
 from tests.langgraph.saver.conftest import Clock
+from tests.langgraph.saver.interleaving import requests_of
 
 
 def expiring(handle: Statehouse, clock: Clock, **ttl: Any) -> StatehouseSaver:
@@ -82,6 +84,19 @@ def test_keeping_the_latest_prunes_once_and_leaves_the_thread(handle: Statehouse
     clock.pass_minutes(12)
     assert saver.sweep() == 1
     assert ids(saver) == ["3"]
+
+
+def test_sweeping_again_reads_nothing_of_a_thread_that_was_pruned(handle: Statehouse, clock: Clock) -> None:
+    saver = expiring(handle, clock, strategy="keep_latest")
+    for name in "12":
+        Chain(saver).add(name)
+    clock.pass_minutes(12)
+    flows = [
+        threads.sweep(saver._backing, saver.serde, ttl_minutes=10, strategy="keep_latest", limit=10)
+        for _ in range(2)
+    ]
+    assert len(requests_of(handle, flows[0])) > 2
+    assert requests_of(handle, flows[1]) == ["Scan", "Get"]
 
 
 def test_a_leased_thread_is_left_alone(handle: Statehouse, clock: Clock) -> None:

@@ -178,6 +178,60 @@ def test_what_a_subgraph_remembered_at_each_checkpoint_that_stays_stays(saver: S
     assert {name: memory.state(name) for name in states} == states
 
 
+def before_the_oldest(saver: StatehouseSaver) -> Chain:
+    """A fork from what stands in for the pruned ancestors of the oldest checkpoint."""
+    chain = Chain(saver)
+    for number in range(1, 5):
+        chain.delta(f"{number}", f"d{number}")
+    # What LangGraph says of every checkpoint of a graph with DeltaChannels.
+    chain.add("5", empty=["delta"], counters_since_delta_snapshot={})
+    chain.delta("6", "d6")
+    saver.prune(["t"], keep_last=2)
+    parent = tuple_at(saver, place(checkpoint_id="5")).parent_config
+    assert parent is not None
+    fork = Chain(saver, head=parent["configurable"]["checkpoint_id"], versions=dict(chain.versions))
+    fork.add("7", empty=["delta"])
+    assert fork.state() == ["d2", "d3", "d4"]
+    return fork
+
+
+def test_who_goes_on_from_what_stands_in_for_the_pruned_keeps_it_too(saver: StatehouseSaver) -> None:
+    fork = before_the_oldest(saver)
+    for _ in range(2):
+        saver.prune(["t"])
+        assert ids(saver) == ["7"]
+        assert fork.state() == ["d2", "d3", "d4"]
+    fork.delta("8", "d8")
+    assert fork.state() == ["d2", "d3", "d4", "d8"]
+
+
+def test_going_on_from_what_stands_in_is_not_late_while_it_is_there(saver: StatehouseSaver) -> None:
+    chain = Chain(saver)
+    for number in range(1, 4):
+        chain.add(f"{number}", empty=["delta"], counters_since_delta_snapshot={})
+        chain.write("task", ("delta", f"d{number}"))
+    # A question keeps 3, and what was removed later has a higher id.
+    chain.write("asking", (INTERRUPT, "?"))
+    for number in (4, 5):
+        Chain(saver).add(f"{number}")
+    saver.prune(["t"])
+    assert ids(saver) == ["5", "3"]
+    parent = tuple_at(saver, place(checkpoint_id="3")).parent_config
+    assert parent is not None
+    fork = Chain(saver, head=parent["configurable"]["checkpoint_id"])
+    fork.add("6", empty=["delta"])
+    assert fork.state() == ["d1", "d2"]
+    saver.prune(["t"], force=True)
+    with pytest.raises(ThreadChangedError):
+        Chain(saver, head=parent["configurable"]["checkpoint_id"]).add("7")
+
+
+def test_a_copy_of_who_went_on_from_there_has_it_too(saver: StatehouseSaver) -> None:
+    before_the_oldest(saver)
+    saver.copy_thread("t", "u", at="7")
+    assert Chain(saver, "u").state() == ["d2", "d3", "d4"]
+
+
 def test_nothing_goes_twice(saver: StatehouseSaver, handle: Statehouse) -> None:
     five(saver)
     saver.prune(["t"])

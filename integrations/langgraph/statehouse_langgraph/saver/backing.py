@@ -29,6 +29,7 @@ from statehouse.extend import (
     encode,
 )
 from statehouse_langgraph.errors import LeaseHeldError, LeaseLostError, ThreadChangedError
+from statehouse_langgraph.saver import standing
 from statehouse_langgraph.saver.keys import ThreadKeys, ordered
 from statehouse_langgraph.saver.known import Known
 from statehouse_langgraph.saver.records import Mark, Place
@@ -237,5 +238,7 @@ def _check_reference(
 
 
 def _is_there(keys: ThreadKeys, checkpoint: Reference) -> Flow[bool]:
-    read = yield from ask(Get(keys.checkpoint(checkpoint.ns, checkpoint.checkpoint_id)))
+    # A stand-in is there as long as the checkpoint that it stands before.
+    checkpoint_id = standing.of_whom(checkpoint.checkpoint_id) or checkpoint.checkpoint_id
+    read = yield from ask(Get(keys.checkpoint(checkpoint.ns, checkpoint_id)))
     return read.entry.exists

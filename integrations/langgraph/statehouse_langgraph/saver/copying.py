@@ -18,6 +18,7 @@ from statehouse import AlreadyExistsError, InvalidArgumentError, NotFoundError, 
 from statehouse.extend import Extend, Flow, Payload, RecordKey, Scan, Write, WriteOperation, ask, encode, grow
 from statehouse_langgraph.errors import ThreadChangedError
 from statehouse_langgraph.saver import keys as names
+from statehouse_langgraph.saver import standing
 from statehouse_langgraph.saver.backing import ATTEMPTS_MAX, Backing, Plan, apply, read_mark
 from statehouse_langgraph.saver.keys import ThreadKeys
 from statehouse_langgraph.saver.reading import rows_of
@@ -103,7 +104,9 @@ def _ancestry(
     current: str | None = record.id
     while current is not None and current in by_id and current not in found and current not in known:
         found.add(current)
-        current = rows.parent(by_id[current])
+        parent = rows.parent(by_id[current])
+        # A stand-in is made of what the checkpoint has that it stands before.
+        current = None if parent is None else standing.of_whom(parent) or parent
     return found
 
 

@@ -19,6 +19,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from statehouse import ConflictError, PreconditionFailedError
 from statehouse.extend import Delete, Flow, Get, KeyRange, RecordKey, Write, WriteOperation, ask
+from statehouse_langgraph.saver import standing
 from statehouse_langgraph.saver.backing import ATTEMPTS_MAX, OPERATIONS_MAX, Backing, Plan, apply, read_mark
 from statehouse_langgraph.saver.choosing import Choice, Removed, newest
 from statehouse_langgraph.saver.history import Walk
@@ -246,7 +247,7 @@ def _folds(
     channels: dict[str, Sequence[str]] = {}
     for record in kept:
         parent = rows.parent(record)
-        if parent is None or (record.ns, parent) not in touched:
+        if parent is None or (record.ns, standing.of_whom(parent) or parent) not in touched:
             continue
         stored = {
             channel
@@ -279,7 +280,8 @@ def _surviving(rows: ThreadRows, record: CheckpointRecord, removed: Removed) -> 
             return None
         passed.add(parent)
         parent = rows.parent(gone)
-    return parent
+    stands_for = None if parent is None else standing.of_whom(parent)
+    return None if stands_for is not None and (record.ns, stands_for) in removed else parent
 
 
 def _carried_out(backing: Backing, place: Place, mark: Mark, version: int, removal: _Removal) -> Flow[None]:

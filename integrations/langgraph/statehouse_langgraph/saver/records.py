@@ -258,6 +258,7 @@ class Mark:
             A write that belongs to an absent checkpoint at or below it is late.
         minute: The minute (since 1970) of the last activity, as the index has it; -1 for not indexed.
         removals: How often parts of the thread were removed since.
+        swept: The minute of the activity after which the thread was pruned because its time was over.
         pending: A removal, or a copy into this thread, is unfinished. What is left over are the rows that
             `LeftoverRecord`s name; where there are none, all rows.
         fence: The number of the newest lease; each is higher than the one before.
@@ -269,6 +270,7 @@ class Mark:
     floor: str = ""
     removals: int = 0
     minute: int = -1
+    swept: int = -1
     pending: bool = False
     fence: int = 0
     holder: str = ""

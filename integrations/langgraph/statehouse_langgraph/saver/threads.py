@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 
+from statehouse import PreconditionFailedError
 from statehouse.extend import Flow, Get, Scan, ask, decode
 from statehouse_langgraph.saver import keys as names
-from statehouse_langgraph.saver.backing import Backing, read_mark
+from statehouse_langgraph.saver.backing import Backing, Plan, apply, read_mark
 from statehouse_langgraph.saver.choosing import newest, of_runs
 from statehouse_langgraph.saver.keys import INDEX_AGENT
 from statehouse_langgraph.saver.pruning import remove
@@ -289,5 +291,13 @@ def _expire(
     if strategy == "delete":
         yield from delete(backing, place, only_if=(mark, version))
         return 1
+    if mark.swept == minute:
+        return 0
     pruned = yield from remove(backing, place, serde, newest(1))
+    mark, version = yield from read_mark(backing, keys)
+    if mark.minute == minute:
+        # Until somebody writes to it again, no sweep reads all of it again.
+        plan = Plan(mark=replace(mark, swept=minute), active=False)
+        with suppress(PreconditionFailedError):
+            yield from apply(backing, place, mark, version, plan)
     return 1 if pruned.checkpoints else 0
