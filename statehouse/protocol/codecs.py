@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -63,6 +62,8 @@ def codec_for(content_type: str) -> Codec | None:
 @cache
 def _codecs() -> dict[str, Codec]:
     """Those of the entry points, and those registered since."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to load, and most never need it
+
     found: dict[str, Codec] = {}
     for point in entry_points(group=ENTRY_POINT_GROUP):
         named = point.load()

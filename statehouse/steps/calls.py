@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from statehouse.steps.identity import Identity, idempotency_key
 from statehouse.steps.inputs import Input
 from statehouse.steps.options import Options
 from statehouse.steps.record import StepKind
-from statehouse.steps.results import Results
+from statehouse.steps.results import Output, Results
 
 if TYPE_CHECKING:
     from statehouse.steps.runs import RunLogic
@@ -41,6 +41,28 @@ class Definition:
     kind: StepKind = "step"
 
 
+@dataclass(slots=True)
+class Outcome:
+    """What became of a call, as far as it has come; spans tell it.
+
+    Attributes:
+        status: ``executed``, ``recorded``, ``conflicted``, ``failed`` or ``unknown``; empty while nothing is
+            known.
+        attempt: The last attempt.
+        conflicts: How many of the attempts were ended by a conflict.
+        read_ts: The state that it saw.
+        commit_ts: The state that it made, once that is acknowledged; 0 for a step that was recorded already.
+        output: What it returned.
+    """
+
+    status: str = ""
+    attempt: int = 0
+    conflicts: int = 0
+    read_ts: int | None = None
+    commit_ts: int = 0
+    output: Output | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class StepCall:
     """A call that has its name.
@@ -53,6 +75,8 @@ class StepCall:
         taken: With which arguments.
         body: Gives the flow of an attempt: it yields a `Call` of the program's function.
         is_async: Whether that function is awaited.
+        parent_span_id: The span that it was called in; empty for none.
+        outcome: What became of it.
     """
 
     run: RunLogic
@@ -62,6 +86,8 @@ class StepCall:
     taken: Input
     body: Callable[[Step], StepFlow[Any]]
     is_async: bool
+    parent_span_id: str = ""
+    outcome: Outcome = field(default_factory=Outcome)
 
     @property
     def idempotency_key(self) -> str:

@@ -116,6 +116,7 @@ def _run(call: StepCall, replaced: StepRecord | None) -> StepFlow[Any]:
         yield from _intend(call, attempts, replaced)
     while True:
         attempts.begin()
+        call.outcome.attempt = attempts.number
         step = _begin(call, attempts.number)
         try:
             result = yield from call.body(step)
@@ -142,6 +143,7 @@ def _run(call: StepCall, replaced: StepRecord | None) -> StepFlow[Any]:
         except ConflictError as error:
             yield from _lost_if_recorded(call, replaced)
             attempts.conflicts += 1
+            call.outcome.conflicts = attempts.conflicts
             if options.effect == "at_most_once":
                 raise (yield from _record_conflict(call, step, attempts, replaced, output, error)) from error
             if attempts.conflicts > options.conflict_retries:
@@ -162,6 +164,7 @@ def _intend(call: StepCall, attempts: _Attempts, replaced: StepRecord | None) ->
         break
     if undecided is None:
         return
+    call.outcome.status = failures.UNKNOWN
     # Whoever began it may have ended it since we looked.
     yield from _lost_if_recorded(call, replaced)
     if failures.is_the_steps_own(undecided):
@@ -270,7 +273,7 @@ def _record(
         writes=staged.writes,
         trace_id=origin.trace_id,
         span_id=origin.span_id,
-        parent_span_id=call.run.parent_span_id(call),
+        parent_span_id=call.parent_span_id,
         started_at_us=attempts.began_us,
         ended_at_us=now_us(),
         duration_us=int((time.monotonic() - attempts.began) * 1_000_000),
@@ -292,6 +295,9 @@ def _record(
     except PreconditionFailedError:
         raise _Lost from None
     call.run.recorded(call, staged.slots)
+    outcome = call.outcome
+    outcome.status, outcome.output, outcome.read_ts = status, output, record.read_ts
+    outcome.commit_ts = logic.commit_ts or 0
 
 
 def _commit_surely(logic: TransactionLogic) -> StepFlow[None]:

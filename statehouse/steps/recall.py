@@ -70,6 +70,8 @@ def recall(call: StepCall, record: StepRecord) -> StepFlow[Recalled]:
     if record.status == "failed" and _is_run_again(call, record):
         return AGAIN
     yield from _take_over_writes(call, record)
+    outcome = call.outcome
+    outcome.status, outcome.attempt, outcome.read_ts = "recorded", record.attempt, record.read_ts
     if record.status == "failed":
         error = failures.from_record(record.path, dict(record.error or {}), call.definition.options.errors)
         call.run.failed(error, record.path)

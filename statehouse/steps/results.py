@@ -13,7 +13,7 @@ from statehouse.errors import InvalidArgumentError, LimitExceededError
 from statehouse.extend import Payload, decode
 from statehouse.steps.annotations import from_json, hints_of, says_nothing
 from statehouse.steps.shapes import to_json
-from statehouse.steps.shared import json_payload
+from statehouse.steps.shared import content_hash, json_payload
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
@@ -24,6 +24,11 @@ class Output(NamedTuple):
     value: Any
     payload: Payload
     given: Any
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the bytes, 128 bits, hexadecimal."""
+        return content_hash(self.payload.data)
 
 
 class Results:

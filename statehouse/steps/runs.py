@@ -129,6 +129,11 @@ class RunLogic:
             raise StepError(f"whose run {self.run_id} is, is known once it is entered: `with sh.run(...)`")
         return self._agent_id
 
+    @property
+    def told_agent_id(self) -> str:
+        """Whose run it is, as far as that is known; else empty."""
+        return self._agent_id or ""
+
     # Beginning, resuming, ending.
 
     def enter(self) -> Flow[None]:
@@ -344,10 +349,6 @@ class RunLogic:
     def origin_of(self, call: StepCall) -> Origin:
         """Gives the origin of what a step commits."""
         return self.origin(call.identity.path)
-
-    def parent_span_id(self, call: StepCall) -> str:
-        """Gives the span around a step's own; empty where steps have none."""
-        return ""
 
     def failed(self, error: BaseException, path: str) -> None:
         """Takes in that a step failed with this error (U3)."""

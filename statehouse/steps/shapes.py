@@ -19,7 +19,6 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path, PurePath
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
@@ -127,6 +126,8 @@ def _known(cls: type) -> Shape | None:
 @cache
 def _load_entry_points() -> bool:
     """Has every package that brings classes teach them, once a process."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to load, and most never need it
+
     found = tuple(entry_points(group=ENTRY_POINT_GROUP))
     for point in found:
         point.load()()

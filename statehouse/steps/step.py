@@ -6,6 +6,7 @@ import functools
 import types
 import warnings
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import replace
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, Generic, ParamSpec, TypeVar, overload
@@ -18,6 +19,7 @@ from statehouse.steps.inputs import Parameters
 from statehouse.steps.options import CONFLICT_RETRIES, Backoff, Effect, IfUnknown, OnMismatch, Options
 from statehouse.steps.results import Results
 from statehouse.steps.scope import Inside, Scope, scope
+from statehouse.steps.spans import current_span_id, span_of_step
 from statehouse.steps.warning import StepWarning
 
 P = ParamSpec("P")
@@ -93,7 +95,11 @@ class StepFunction(Generic[P, R_co]):
                 "sh.run(...)`"
             )
         call = self._call(around, args, kwargs)
-        return lambda: self._perform(call)
+        if self.is_async:
+            return lambda: self._perform(call)
+        # Spans and the program's own context variables, which no pool hands on.
+        context = copy_context()
+        return lambda: context.run(self._perform, call)
 
     def options(self, **changes: Any) -> StepFunction[P, R_co]:
         """Gives the same step with other options: ``search.options(key=task.id)(task)``.
@@ -133,13 +139,17 @@ class StepFunction(Generic[P, R_co]):
 
             return (yield Call(awaiting if self.is_async else blocking, options.timeout, step.path))
 
-        return StepCall(run, parent, identity, self.definition, taken, body, self.is_async)
+        return StepCall(run, parent, identity, self.definition, taken, body, self.is_async, current_span_id())
 
     def _perform(self, call: StepCall) -> Any:
-        flow = call.run.perform(call)
         if self.is_async:
-            return drive_async(call.run.connection, flow)
-        return drive(call.run.connection, flow)
+            return self._await(call)
+        with span_of_step(call):
+            return drive(call.run.connection, call.run.perform(call))
+
+    async def _await(self, call: StepCall) -> Any:
+        with span_of_step(call):
+            return await drive_async(call.run.connection, call.run.perform(call))
 
     def _outside(self) -> None:
         where = (

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from statehouse import Statehouse, step
 from statehouse.steps.scope import Inside
+from statehouse.steps.spans import Spanned
 from statehouse.testing.blocking import BackgroundLoop
 
 
@@ -73,7 +74,7 @@ class Awaiting:
         self.loop.call(run.__aenter__())
         # What was set there stays in the loop's context.
         try:
-            with Inside(run.logic):
+            with Inside(run.logic), _under(run._span):
                 yield _Called(run, self.loop)
         except BaseException as error:
             self.loop.call(_leave(run, error))
@@ -84,6 +85,20 @@ class Awaiting:
 
 async def _leave(run: Any, error: BaseException | None) -> None:
     await run.__aexit__(None if error is None else type(error), error, None)
+
+
+@contextmanager
+def _under(span: Any) -> Iterator[None]:
+    if not isinstance(span, Spanned):
+        yield
+        return
+    from opentelemetry import context
+
+    token = context.attach(context.Context() if span._attached is None else span._attached)
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 class _Called:

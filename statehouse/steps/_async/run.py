@@ -17,6 +17,7 @@ from statehouse.steps.record import StepRecord
 from statehouse.steps.resolving import MISSING, resolve
 from statehouse.steps.runs import RunLogic
 from statehouse.steps.scope import Inside
+from statehouse.steps.spans import NO_SPAN, Spanned, Unspanned, span_of_run
 
 
 class RunAsync:
@@ -45,6 +46,7 @@ class RunAsync:
     def __init__(self, logic: RunLogic) -> None:
         self.logic = logic
         self._inside: Inside | None = None
+        self._span: Spanned | Unspanned = NO_SPAN
 
     @property
     def connection(self) -> Connection:
@@ -76,7 +78,14 @@ class RunAsync:
         return self.logic.resumed
 
     async def __aenter__(self) -> Self:
-        await run(self.connection, self.logic.enter())
+        span = span_of_run(self.logic)
+        span.__enter__()
+        try:
+            await run(self.connection, self.logic.enter())
+        except BaseException as error:
+            span.__exit__(type(error), error, error.__traceback__)
+            raise
+        self._span = span
         self._inside = Inside(self.logic)
         self._inside.__enter__()
         return self
@@ -87,7 +96,10 @@ class RunAsync:
         if self._inside is not None:
             self._inside.__exit__(kind, error, trace)
             self._inside = None
-        await run(self.connection, self.logic.leave(error))
+        try:
+            await run(self.connection, self.logic.leave(error))
+        finally:
+            self._span.__exit__(kind, error, trace)
 
     async def now(self) -> datetime:
         """Gives the time, in UTC, recorded: the same when the run is resumed.
