@@ -22,7 +22,8 @@ class ThreadChangedError(StatehouseError):
     """A write was refused: what it belongs to was deleted or pruned (``thread_id``, ``checkpoint_id``).
 
     The run that made it went on after somebody deleted its thread, or pruned the branch it is on. Nothing
-    was stored. Begin a new run.
+    was stored. Begin a new run. Reading what a DeltaChannel holds at such a checkpoint raises it, too: the
+    checkpoint went after it was read itself, and the channel was not empty.
     """
 
     code: ClassVar[str] = "langgraph_thread_changed"

@@ -261,6 +261,19 @@ def test_who_goes_on_from_a_pruned_checkpoint_is_late(
     assert ids(saver) == ["8", "5"]
 
 
+def test_a_history_whose_checkpoint_is_gone_is_an_error_and_not_empty(saver: StatehouseSaver) -> None:
+    chain = five(saver)
+    saver.prune(["t"])
+    with pytest.raises(ThreadChangedError, match="before its channels were read"):
+        chain.state("4")
+    # Of what never was there is nothing to be missed.
+    assert chain.state("6") == []
+    saver.delete_thread("t")
+    with pytest.raises(ThreadChangedError):
+        chain.state("5")
+    assert chain.state() == []
+
+
 def test_a_write_that_is_under_way_is_not_lost(saver: StatehouseSaver, other: StatehouseSaver) -> None:
     chain = five(saver)
     other.prune(["t"])

@@ -14,10 +14,11 @@ from typing import Any, Final
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from statehouse.extend import Entry, Flow, RecordKey, Scan, ask
+from statehouse_langgraph.errors import ThreadChangedError
 from statehouse_langgraph.saver import keys as names
 from statehouse_langgraph.saver import standing
-from statehouse_langgraph.saver.backing import Backing
-from statehouse_langgraph.saver.keys import ThreadKeys
+from statehouse_langgraph.saver.backing import Backing, read_mark
+from statehouse_langgraph.saver.keys import ThreadKeys, ordered
 from statehouse_langgraph.saver.reading import Written, get, in_order, loaded, rows_of, scanned
 from statehouse_langgraph.saver.records import NONE, CheckpointRecord, Folded, FoldRecord, Place, WritesRecord
 from statehouse_langgraph.serde import Typed, typed_of
@@ -216,11 +217,23 @@ def _unfold(fold: FoldRecord, found: Mapping[str, History]) -> None:
 def delta_history(
     backing: Backing, place: Place, channels: Sequence[str], serde: SerializerProtocol
 ) -> Flow[dict[str, History]]:
-    """Gathers the histories of channels at the checkpoint that a config names, or the newest one."""
+    """Gathers the histories of channels at the checkpoint that a config names, or the newest one.
+
+    Raises (in the flow):
+        ThreadChangedError: It was deleted or pruned: nobody knows any more that the channels were not empty.
+    """
     found = yield from get(backing, place, serde)
-    if found is None:
-        return {channel: History() for channel in channels}
     keys = backing.keys(place.agent_id)
+    if found is None:
+        mark, _ = yield from read_mark(backing, keys)
+        if place.checkpoint_id is not None and ordered(place.checkpoint_id) <= mark.floor:
+            raise ThreadChangedError(
+                f"checkpoint {place.checkpoint_id} of thread {place.agent_id!r} was deleted or pruned before "
+                "its channels were read. Read the thread again",
+                thread_id=place.agent_id,
+                checkpoint_id=place.checkpoint_id,
+            )
+        return {channel: History() for channel in channels}
     # As of the same commit: what is removed in between must not be missed.
     walk = Walk(keys, found.record.ns, serde, found.read_ts)
     return (yield from walk.gather(found.record.parent, channels, found.fold))

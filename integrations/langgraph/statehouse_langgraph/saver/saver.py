@@ -296,6 +296,7 @@ class StatehouseSaver(ThreadAdministration):
         """Gives what was written to channels on the way to a checkpoint, since their nearest stored value.
 
         Raises:
+            ThreadChangedError: The checkpoint was deleted or pruned meanwhile.
             StatehouseError: As a read does.
         """
         found = self._run(history.delta_history(self._backing, Place.of(config), channels, self.serde))
