@@ -27,9 +27,6 @@ Invariants:
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
-from random import uniform
 from typing import TYPE_CHECKING, Any, Final
 
 from statehouse.errors import (
@@ -44,47 +41,26 @@ from statehouse.errors import (
 )
 from statehouse.extend import TransactionLogic
 from statehouse.steps import failures
+from statehouse.steps.attempts import Attempts
 from statehouse.steps.body import Step
-from statehouse.steps.clock import now_us
 from statehouse.steps.driving import Pause, StepFlow
 from statehouse.steps.effects import intend
 from statehouse.steps.nesting import Footprint
 from statehouse.steps.recall import recall
-from statehouse.steps.record import StepRecord, StepStatus, step_payload
+from statehouse.steps.record import StepRecord, StepStatus
 from statehouse.steps.results import Output
-from statehouse.steps.writing import stage_values
+from statehouse.steps.writing import stage_record
 
 if TYPE_CHECKING:
     from statehouse.steps.calls import StepCall
 
 _TRANSIENT: Final = (ConnectionError, OverloadedError, OutcomeUnknownError, DeadlineExceededError)
-_CONFLICT_DELAY_S_FIRST: Final = 0.002
-_CONFLICT_DELAY_S_MAX: Final = 0.5
 _COMMIT_DELAY_S: Final = 0.05
 _COMMIT_DELAY_S_MAX: Final = 2.0
 
 
 class _Lost(Exception):
     """Another worker has recorded the step first (P2)."""
-
-
-@dataclass(slots=True)
-class _Attempts:
-    """The attempts of one call."""
-
-    number: int = 0
-    failures: int = 0
-    conflicts: int = 0
-    began_us: int = 0
-    began: float = field(default=0.0)
-
-    def begin(self) -> None:
-        self.number += 1
-        self.began_us = now_us()
-        self.began = time.monotonic()
-
-    def conflict_delay_s(self) -> float:
-        return uniform(0.0, min(_CONFLICT_DELAY_S_MAX, _CONFLICT_DELAY_S_FIRST * 2**self.conflicts))  # noqa: S311 - keeps rivals apart, no secret
 
 
 def perform(call: StepCall) -> StepFlow[Any]:
@@ -110,7 +86,7 @@ def perform(call: StepCall) -> StepFlow[Any]:
 
 def _run(call: StepCall, replaced: StepRecord | None) -> StepFlow[Any]:
     """Runs a step until one of its attempts is recorded."""
-    attempts = _Attempts(number=0 if replaced is None else replaced.attempt)
+    attempts = Attempts(0 if replaced is None else replaced.attempt)
     options = call.definition.options
     if options.effect == "at_most_once":
         yield from _intend(call, attempts, replaced)
@@ -153,7 +129,7 @@ def _run(call: StepCall, replaced: StepRecord | None) -> StepFlow[Any]:
             return output.given
 
 
-def _intend(call: StepCall, attempts: _Attempts, replaced: StepRecord | None) -> StepFlow[None]:
+def _intend(call: StepCall, attempts: Attempts, replaced: StepRecord | None) -> StepFlow[None]:
     """Has an at_most_once step begun, unless it began before."""
     while True:
         try:
@@ -202,7 +178,7 @@ def _transaction(call: StepCall) -> TransactionLogic:
 
 
 def _record_failure(
-    call: StepCall, step: Step, attempts: _Attempts, replaced: StepRecord | None, error: Exception
+    call: StepCall, step: Step, attempts: Attempts, replaced: StepRecord | None, error: Exception
 ) -> StepFlow[None]:
     """Records what an attempt saw and what came of it, and none of its state changes."""
     call.run.failed(error, call.identity.path)
@@ -218,7 +194,7 @@ def _record_failure(
 def _record_conflict(
     call: StepCall,
     step: Step,
-    attempts: _Attempts,
+    attempts: Attempts,
     replaced: StepRecord | None,
     output: Output,
     conflict: ConflictError,
@@ -241,7 +217,7 @@ def _record(
     call: StepCall,
     step: Step,
     logic: TransactionLogic,
-    attempts: _Attempts,
+    attempts: Attempts,
     replaced: StepRecord | None,
     status: StepStatus,
     *,
@@ -249,54 +225,23 @@ def _record(
     error: Exception | None = None,
 ) -> StepFlow[None]:
     """Commits the record of an attempt: with its state changes, if the transaction is its own."""
-    origin = logic.origin
-    definition = call.definition
-    staged = stage_values(call, step, logic, output)
-    record = StepRecord(
-        run_id=call.run.run_id,
-        path=call.identity.path,
-        name=call.identity.name,
-        ordinal=call.identity.ordinal,
-        status=status,
-        input=staged.input,
-        kind=definition.kind,
-        attempt=attempts.number,
-        conflicts=attempts.conflicts,
-        function=definition.function,
-        source_hash=definition.source_hash,
-        code_version=call.run.code_version,
-        input_hash=call.taken.hash,
-        output=staged.output,
-        error=None if error is None else failures.to_record(error),
-        read_ts=step.logic.read_ts,
-        reads=staged.reads,
-        writes=staged.writes,
-        trace_id=origin.trace_id,
-        span_id=origin.span_id,
-        parent_span_id=call.parent_span_id,
-        started_at_us=attempts.began_us,
-        ended_at_us=now_us(),
-        duration_us=int((time.monotonic() - attempts.began) * 1_000_000),
-        idempotency_key=step.idempotency_key,
-        effect=definition.options.effect,
-        helpers=tuple(step.helpers),
-    )
-    logic.write(
-        record.key,
-        step_payload(record),
-        agent_id=record.run_id,
-        namespace=call.run.records,
+    slots = stage_record(
+        call,
+        step,
+        logic,
+        attempts,
+        status,
+        output=output,
+        error=error,
         if_version=0 if replaced is None else replaced.version,
-        if_commit_ts=None,
-        extends=None,
     )
     try:
         yield from _commit_surely(logic)
     except PreconditionFailedError:
         raise _Lost from None
-    call.run.recorded(call, staged.slots)
+    call.run.recorded(call, slots)
     outcome = call.outcome
-    outcome.status, outcome.output, outcome.read_ts = status, output, record.read_ts
+    outcome.status, outcome.output, outcome.read_ts = status, output, step.logic.read_ts
     outcome.commit_ts = logic.commit_ts or 0
 
 

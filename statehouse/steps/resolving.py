@@ -10,10 +10,11 @@ from statehouse.steps import keys
 from statehouse.steps.clock import now_us
 from statehouse.steps.effects import forget
 from statehouse.steps.identity import idempotency_key
-from statehouse.steps.record import StepRecord, step_from_entry, step_payload
+from statehouse.steps.record import StepRecord, step_from_entry
 from statehouse.steps.runs import RunLogic
 from statehouse.steps.shapes import to_json
 from statehouse.steps.shared import json_payload
+from statehouse.steps.writing import write_record
 
 MISSING: Final[Any] = object()
 
@@ -92,14 +93,6 @@ def _record(
         idempotency_key=idempotency_key(run.records, run.run_id, path, intent["input_hash"]),
         effect="at_most_once",
     )
-    logic.write(
-        expected.key.key,
-        step_payload(record),
-        agent_id=run.run_id,
-        namespace=run.records,
-        if_version=expected.version,
-        if_commit_ts=None,
-        extends=None,
-    )
+    write_record(logic, record, namespace=run.records, if_version=expected.version or 0)
     yield from logic.commit()
     run.shared.committed([(slot, payload)])

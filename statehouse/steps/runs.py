@@ -254,6 +254,7 @@ class RunLogic:
             if error is None:
                 raise
             error.add_note(f"and how the run {self.run_id} ended could not be recorded: {second}")
+        self._failures.clear()
         if error is None:
             self._warn_of_leftovers()
 

@@ -42,6 +42,7 @@ class _StateLogic:
 
     def set(self, key: str, value: Any, base: Record | None = None) -> None:
         step = self.step
+        self._check_running()
         step.footprint.write(step.logic.name(key, self.agent_id, self.namespace), "write")
         step.logic.write(
             key,
@@ -53,8 +54,14 @@ class _StateLogic:
             extends=base,
         )
 
+    def _check_running(self) -> None:
+        path = self.step.path
+        if self.step.ended:
+            raise StepError(f"the step {path} has ended: what it writes now is not applied", path=path)
+
     def delete(self, key: str) -> None:
         step = self.step
+        self._check_running()
         step.footprint.write(step.logic.name(key, self.agent_id, self.namespace), "delete")
         step.logic.delete(
             key, agent_id=self.agent_id, namespace=self.namespace, if_version=None, if_commit_ts=None

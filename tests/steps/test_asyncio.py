@@ -81,7 +81,7 @@ def test_a_blocking_timeout_is_recorded_while_the_body_goes_on(memory: Statehous
         slow()
     go.set()
     gone.wait(10)
-    assert [each.__name__ for each in late] == ["TransactionClosedError"]
+    assert [each.__name__ for each in late] == ["StepError"]
     assert memory.get_state("x", agent_id="a", default=None).value is None
 
 
