@@ -188,7 +188,8 @@ def test_after_an_attack_the_daemon_answers_and_has_its_memory_back(
 
 def well(client: RawClient) -> None:
     """Asserts that a daemon is well, and has nothing to do."""
-    for call, data in (("Health", b""), ("GetState", GET)):
-        assert client.call(call, data, timeout=1).status == "OK"
-    status = client.call("Status", b"", timeout=5).reply(pb.StatusResponse)
+    assert client.call("Health", b"", timeout=1).status == "OK"
+    # Its turn comes behind thousands of calls that an attack left; Health's does not.
+    assert client.call("GetState", GET).status == "OK"
+    status = client.call("Status", b"").reply(pb.StatusResponse)
     assert (status.state, status.commit_ts, status.queued_commits) == ("ok", 0, 0)
