@@ -82,6 +82,7 @@ def test_commits_are_refused_and_what_was_there_before_is_there_after_a_kill(tmp
     assert run(script, tmp_path) == "True True"
 
 
+@pytest.mark.slow
 def test_writing_goes_on_by_itself_once_there_is_room(tmp_path: Path) -> None:
     script = """
     subprocess.run(["mount", "-o", "remount,size=128m", str(disk)], check=True)

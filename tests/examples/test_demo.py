@@ -32,6 +32,7 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_demo_kills_resumes_and_replays_and_serves_two_at_once() -> None:
     told = demo(*SHORT, *TOGETHER)
     assert (told.returncode, told.stderr) == (0, "")
