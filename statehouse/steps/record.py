@@ -63,6 +63,8 @@ class StepRecord:
         idempotency_key: What it had to give to the world outside.
         effect: ``at_least_once`` or ``at_most_once``.
         helpers: What ``now()``, ``uuid()`` and ``random()`` gave its body, in order.
+        taken: For a step of a fork that was answered from its parent's record: ``run_id`` and ``commit_ts`` of
+            that; None for others.
     """
 
     run_id: str
@@ -94,6 +96,7 @@ class StepRecord:
     idempotency_key: str = ""
     effect: str = "at_least_once"
     helpers: tuple[tuple[str, Any], ...] = ()
+    taken: Mapping[str, Any] | None = None
 
     @property
     def started_at(self) -> datetime:
@@ -133,6 +136,8 @@ class RunRecord:
         span_id: The span it began in.
         parent_run_id: The run whose step began it; may be empty.
         parent_step: The path of that step.
+        fork: For a fork: ``run_id``, ``step`` and ``at`` (whose state it began from, before which step, as of
+            which commit_ts), ``effects``, ``set_state`` and ``set_output``; None for others.
         commit_ts: The commit of this record.
         version: How often this record was written.
     """
@@ -153,6 +158,7 @@ class RunRecord:
     span_id: str = ""
     parent_run_id: str = ""
     parent_step: str = ""
+    fork: Mapping[str, Any] | None = None
     commit_ts: int = 0
     version: int = 0
 
@@ -198,6 +204,7 @@ _STEP_NAMES: Final = {
     "idempotency_key": "idempotency_key",
     "effect": "effect",
     "helpers": "helpers",
+    "taken": "taken",
 }
 _RUN_NAMES: Final = {
     "agent_id": "agent_id",
@@ -214,6 +221,7 @@ _RUN_NAMES: Final = {
     "span": "span_id",
     "parent_run": "parent_run_id",
     "parent_step": "parent_step",
+    "fork": "fork",
 }
 _USUAL: Final = frozenset({"step", "at_least_once"})
 _encode: Final = JSONEncoder(

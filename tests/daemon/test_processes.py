@@ -188,14 +188,15 @@ def test_a_killed_daemon_leaves_everything_that_it_answered(directory: Path, log
 def test_a_second_signal_ends_it_at_once_and_loses_nothing(directory: Path, log: Path) -> None:
     with daemon(log, "--data-dir", str(directory)) as running:
         assert write(running.target, b"kept") == 1
-        # Both are there when it looks.
+        # Both are there when it looks; which it takes for the first is the system's choice, by threads.
         stopped(running.process.pid)
         code = running.end(signal.SIGTERM, signal.SIGINT, signal.SIGCONT)
-        assert code == 128 + signal.SIGTERM
+        first, second = ("SIGINT", "SIGTERM") if code == 128 + signal.SIGTERM else ("SIGTERM", "SIGINT")
+        assert code == 128 + signal.Signals[second]
         assert said(running)[-1] == (
             "WARNING",
             "daemon",
-            "SIGTERM after SIGINT: ended at once; nothing that was answered is lost",
+            f"{second} after {first}: ended at once; nothing that was answered is lost",
         )
     with Statehouse(directory) as sh:
         assert sh.get_state("k", agent_id="a").value == b"kept"
@@ -236,7 +237,8 @@ def test_a_second_signal_while_the_store_is_opened_ends_it_at_once(directory: Pa
         stopped(process.pid)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
             process.send_signal(number)
-        assert process.wait(TIMEOUT_S) == 128 + signal.SIGTERM
+        # Whichever came second.
+        assert process.wait(TIMEOUT_S) in {128 + signal.SIGTERM, 128 + signal.SIGINT}
         os.close(pipe)
 
 
