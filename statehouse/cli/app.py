@@ -13,6 +13,7 @@ import click
 
 from statehouse.cli import diffing, events, inventory, program, reading, store, writing
 from statehouse.cli.command import Section, command_rows
+from statehouse.cli.runs import run
 from statehouse.cli.show import complain, note
 from statehouse.errors import StatehouseError
 from statehouse.programs.exits import Exit, Refusal, exit_of
@@ -25,6 +26,7 @@ _SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Read": (reading.get, reading.keys, reading.scan, reading.history, reading.state, diffing.diff),
     "Write": (writing.put, writing.delete),
     "What happened": (events.replay, events.find),
+    "Runs of steps": (run,),
     "What there is": (inventory.agents, inventory.namespaces, store.store),
     "Whether it works": (program.health, program.version),
 }
