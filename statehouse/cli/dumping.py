@@ -7,17 +7,13 @@
     {"commit_ts":2,…}
     {"trailer":{"events":2,"erased":0,"sha256":"…"}}
 
-An operation is ``{"kind","namespace","agent_id","key","version"}`` and, for a write, ``"json"``: the value,
-or ``"content_type"`` and ``"base64"``: the bytes. ``json`` is used exactly where compact JSON of the value
-gives the stored bytes again, so a load restores every byte. ``after_txn_id`` is the transaction of the
-commit before ``from_ts``, by which a later part is known to fit. ``sha256`` is over all lines before the
-trailer.
+What an operation looks like is `statehouse.protocol.lines`'s, and so a load restores every byte.
+``after_txn_id`` is the transaction of the commit before ``from_ts``, by which a later part is known to fit.
+``sha256`` is over all lines before the trailer.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -27,19 +23,18 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
-from statehouse.cli.events import origin_json
 from statehouse.programs.exits import Exit, Refusal
+from statehouse.protocol.lines import event_to_json, json_bytes
 
 if TYPE_CHECKING:
-    from statehouse import Event, Operation, Payload, Statehouse
+    from statehouse import Statehouse
 
-__all__ = ["FORMAT", "Range", "dump_to", "json_bytes"]
+__all__ = ["FORMAT", "Range", "dump_to"]
 
 FORMAT: Final = 1
 """The number of the dump's format; a later one is refused by `statehouse.cli.loading`."""
 
 _SHOW_EVERY: Final = 100
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 class Range(NamedTuple):
@@ -52,15 +47,6 @@ class Range(NamedTuple):
     def events(self) -> int:
         """How many commits there are in it."""
         return max(0, self.to_ts - self.from_ts + 1)
-
-
-def json_bytes(value: Any) -> bytes:
-    """Gives compact JSON, as a store keeps it and as a dump's lines are written.
-
-    Raises:
-        ValueError: It cannot be written as UTF-8 JSON.
-    """
-    return _encode(value).encode()
 
 
 def dump_to(
@@ -132,7 +118,7 @@ def _write(
     count = erased = 0
     if range_.events:
         for event in sh.replay(whole_store=True, from_ts=range_.from_ts, to_ts=range_.to_ts):
-            line(_event_line(event))
+            line(event_to_json(event))
             count += 1
             erased += sum(operation.kind == "erased" for operation in event.operations)
             if count % _SHOW_EVERY == 0:
@@ -153,36 +139,3 @@ def _txn_id_of(sh: Statehouse, commit_ts: int) -> str:
         return ""
     events = sh.replay(whole_store=True, from_ts=commit_ts, to_ts=commit_ts, payloads=False)
     return next((event.txn_id for event in events), "")
-
-
-def _event_line(event: Event) -> dict[str, Any]:
-    return {
-        "commit_ts": event.commit_ts,
-        "txn_id": event.txn_id,
-        "committed_at_us": event.committed_at_us,
-        "origin": origin_json(event.origin),
-        "operations": [_operation_line(operation) for operation in event.operations],
-    }
-
-
-def _operation_line(operation: Operation) -> dict[str, Any]:
-    line: dict[str, Any] = {
-        "kind": operation.kind,
-        "namespace": operation.namespace,
-        "agent_id": operation.agent_id,
-        "key": operation.key,
-        "version": operation.version,
-    }
-    return line if operation.payload is None else {**line, **_payload_fields(operation.payload)}
-
-
-def _payload_fields(payload: Payload) -> dict[str, Any]:
-    if payload.content_type == "application/json":
-        try:
-            value = json.loads(payload.data)
-            if json_bytes(value) == payload.data:
-                return {"json": value}
-        except (ValueError, RecursionError):
-            # An adapter may have stored anything under the name of JSON.
-            pass
-    return {"content_type": payload.content_type, "base64": base64.b64encode(payload.data).decode("ascii")}

@@ -15,6 +15,7 @@ from statehouse.cli.reading import shown_json_time
 from statehouse.cli.show import Output, note, one_line, printable, shown_value
 from statehouse.cli.times import COMMIT_TS, TIME, shown_time
 from statehouse.programs.exits import Exit, Refusal
+from statehouse.protocol.lines import origin_to_json
 
 if TYPE_CHECKING:
     from statehouse import Event, Operation, Origin
@@ -193,7 +194,7 @@ def event_json(event: Event) -> dict[str, Any]:
         "commit_ts": event.commit_ts,
         "txn_id": event.txn_id,
         "committed_at": shown_json_time(event.committed_at),
-        "origin": origin_json(event.origin),
+        "origin": origin_to_json(event.origin),
         "operations": [
             {
                 "kind": operation.kind,
@@ -206,16 +207,3 @@ def event_json(event: Event) -> dict[str, Any]:
             for operation in event.operations
         ],
     }
-
-
-def origin_json(origin: Origin) -> dict[str, Any]:
-    """Gives the fields of an origin that are set."""
-    fields: dict[str, Any] = {
-        "trace_id": origin.trace_id,
-        "span_id": origin.span_id,
-        "agent_id": origin.agent_id,
-        "run_id": origin.run_id,
-        "step": origin.step,
-        "attributes": dict(origin.attributes),
-    }
-    return {name: value for name, value in fields.items() if value}

@@ -10,7 +10,6 @@ How commits are sent in order is `statehouse.cli.sending`'s.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 import sys
@@ -21,16 +20,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from statehouse.cli.dumping import FORMAT, json_bytes
+from statehouse.cli.dumping import FORMAT
 from statehouse.cli.sending import Sender
 from statehouse.errors import AlreadyExistsError, CorruptionError, InvalidArgumentError
-from statehouse.extend import (
-    JSON,
-    Origin,
-    Payload,
-)
 from statehouse.programs.exits import Exit, Refusal
-from statehouse.protocol.replies import Event, Operation
+from statehouse.protocol.lines import event_from_json
+from statehouse.protocol.replies import Event
 
 if TYPE_CHECKING:
     from statehouse import Statehouse
@@ -181,7 +176,7 @@ class DumpSource:
         commit_ts = self.from_ts
         for line in self._lines():
             try:
-                event = _event(json.loads(line))
+                event = event_from_json(json.loads(line))
             except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
                 event = None
             if event is None or event.commit_ts != commit_ts or not event.operations:
@@ -250,25 +245,3 @@ class DumpSource:
             f"the store has other history: commit_ts {event.commit_ts} {what}; nothing was written. "
             "Load into a new directory"
         )
-
-
-def _event(line: Any) -> Event:
-    return Event(
-        line["txn_id"],
-        line["commit_ts"],
-        line["committed_at_us"],
-        Origin(**line["origin"]),
-        tuple([_operation(each) for each in line["operations"]]),
-    )
-
-
-def _operation(line: Any) -> Operation:
-    payload = None
-    if line["kind"] == "write":
-        if "json" in line:
-            payload = Payload(JSON, json_bytes(line["json"]))
-        else:
-            payload = Payload(line["content_type"], base64.b64decode(line["base64"], validate=True))
-    elif line["kind"] not in ("delete", "erased"):
-        raise ValueError(line["kind"])
-    return Operation(line["namespace"], line["agent_id"], line["key"], line["kind"], line["version"], payload)
