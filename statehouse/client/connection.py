@@ -136,6 +136,8 @@ class Connection:
         self._lock = threading.Lock()
         with _live_lock:
             _live.add(self)
+        if _welcome is not None:
+            _welcome(self)
 
     def check_open(self) -> None:
         """Raises what every call on this connection would, if it is closed or from before a fork."""
@@ -222,6 +224,15 @@ def connection_of(over: Connected | Connection | Engine) -> Connection:
 
 _live: weakref.WeakSet[Connection] = weakref.WeakSet()
 _live_lock = threading.Lock()
+
+
+_welcome: Callable[[Connection], None] | None = None
+
+
+def welcome_by(welcome: Callable[[Connection], None] | None) -> None:
+    """Has every connection that is made from now on shown to something; None for no more."""
+    global _welcome  # noqa: PLW0603 - it is about all of this process
+    _welcome = welcome
 
 
 def live_connections() -> list[Connection]:

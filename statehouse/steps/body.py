@@ -88,8 +88,8 @@ class Step:
 
     @property
     def connection(self) -> Connection:
-        """The connection of the run's handle."""
-        return self._run.connection
+        """The connection that its state is read and committed through."""
+        return self.logic.connection
 
     @property
     def state(self) -> State:

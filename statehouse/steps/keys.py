@@ -41,6 +41,11 @@ def index_namespace(namespace: str) -> str:
     return f"{namespace}.runs.index"
 
 
+def is_of_runs(namespace: str) -> bool:
+    """Whether a namespace holds records of runs, or their index, and no state."""
+    return namespace.endswith((runs_namespace(""), index_namespace("")))
+
+
 def run_key(namespace: str, run_id: str) -> RecordKey:
     """Names a run's own record."""
     return RecordKey(runs_namespace(namespace), run_id, RUN)

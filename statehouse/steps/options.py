@@ -10,7 +10,7 @@ from statehouse.client.arguments import check_count
 from statehouse.errors import InvalidArgumentError
 
 OnMismatch = Literal["error", "rerun", "reuse"]
-Effect = Literal["at_least_once", "at_most_once"]
+Effect = Literal["at_least_once", "at_most_once", "none"]
 IfUnknown = Literal["ask", "fail", "retry"]
 Backoff = float | Callable[[int], float]
 

@@ -55,12 +55,12 @@ def recall(call: StepCall, record: StepRecord) -> StepFlow[Recalled]:
         StepConflictError: Its state changes were not applied.
         Exception: What it failed with.
     """
-    if record.input_hash != call.taken.hash and not (yield from _same_input(call, record)):
+    if not (yield from same_input(call, record)):
         match _policy(call):
             case "rerun":
                 return AGAIN
             case "error":
-                raise (yield from _mismatch(call, record))
+                raise (yield from mismatch(call, record))
     if (
         record.source_hash
         and call.definition.source_hash
@@ -116,8 +116,10 @@ def _take_over_writes(call: StepCall, record: StepRecord) -> StepFlow[None]:
     call.parent.footprint.answered(record.path, writes)
 
 
-def _same_input(call: StepCall, record: StepRecord) -> StepFlow[bool]:
-    """Whether the values are equal although their bytes are not: objects have no order."""
+def same_input(call: StepCall, record: StepRecord) -> StepFlow[bool]:
+    """Whether a call has the arguments of a record; their bytes may differ, since objects have no order."""
+    if record.input_hash == call.taken.hash:
+        return True
     if set(record.input) != set(call.taken.values):
         return False
     for name, slot in record.input.items():
@@ -127,7 +129,8 @@ def _same_input(call: StepCall, record: StepRecord) -> StepFlow[bool]:
     return True
 
 
-def _mismatch(call: StepCall, record: StepRecord) -> StepFlow[StepMismatchError]:
+def mismatch(call: StepCall, record: StepRecord) -> StepFlow[StepMismatchError]:
+    """Gives the error that shows the arguments of a call and of a record side by side."""
     recorded: dict[str, Any] = {}
     for name, slot in record.input.items():
         recorded[name] = yield from call.run.shared.read(slot)

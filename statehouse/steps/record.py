@@ -61,7 +61,7 @@ class StepRecord:
         ended_at_us: When that ended.
         duration_us: How long that took, on the monotonic clock.
         idempotency_key: What it had to give to the world outside.
-        effect: ``at_least_once`` or ``at_most_once``.
+        effect: ``at_least_once``, ``at_most_once`` or ``none``.
         helpers: What ``now()``, ``uuid()`` and ``random()`` gave its body, in order.
         taken: For a step of a fork that was answered from its parent's record: ``run_id`` and ``commit_ts`` of
             that; None for others.

@@ -249,7 +249,9 @@ def step(
         conflict_retries: How often to run again because what it read has changed.
         on_mismatch: What to do when the run recorded other arguments: ``error``, ``rerun``, or ``reuse`` the
             recorded result; None for what the run says.
-        effect: ``at_most_once`` for what must not happen twice, and may rather not happen.
+        effect: ``at_most_once`` for what must not happen twice, and may rather not happen. ``none`` for a step
+            that does nothing to the world outside: its result follows from its arguments, its state and what
+            `Step.now`, `uuid` and `random` gave, so whoever verifies or forks a run may run it again.
         if_unknown: What to do about an at_most_once step that was cut off: ``ask`` (an error, until
             `Run.resolve`), ``fail``, ``retry``.
         strict: Raise outside a run, instead of warning once and running as a plain function.

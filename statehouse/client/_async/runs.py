@@ -50,20 +50,22 @@ class RunsAsync:
             LimitExceededError: A name that is too long.
         """
         from statehouse.steps._async.run import RunAsync  # noqa: PLC0415 - it stands above; most programs do without
+        from statehouse.steps.hosting import host  # noqa: PLC0415 - likewise
         from statehouse.steps.runs import RunLogic  # noqa: PLC0415 - likewise
 
-        return RunAsync(
-            RunLogic(
-                self.connection,
-                self.namespace if namespace is None else namespace,
-                agent_id=agent_id,
-                run_id=run_id,
-                name=name,
-                given=input,
-                on_mismatch=on_mismatch,
-                code_version=code_version,
-            )
-        )
+        where = self.namespace if namespace is None else namespace
+        facts: dict[str, Any] = {
+            "agent_id": agent_id,
+            "run_id": run_id,
+            "name": name,
+            "given": input,
+            "on_mismatch": on_mismatch,
+            "code_version": code_version,
+        }
+        hosting = host.get()
+        if hosting is not None:
+            return RunAsync(hosting.enter(where, facts))
+        return RunAsync(RunLogic(self.connection, where, **facts))
 
     async def signal(
         self, run_id: str, signal: str, value: Any = None, *, namespace: str | None = None

@@ -50,20 +50,22 @@ class Runs:
             LimitExceededError: A name that is too long.
         """
         from statehouse.steps._sync.run import Run  # noqa: PLC0415 - it stands above; most programs do without
+        from statehouse.steps.hosting import host  # noqa: PLC0415 - likewise
         from statehouse.steps.runs import RunLogic  # noqa: PLC0415 - likewise
 
-        return Run(
-            RunLogic(
-                self.connection,
-                self.namespace if namespace is None else namespace,
-                agent_id=agent_id,
-                run_id=run_id,
-                name=name,
-                given=input,
-                on_mismatch=on_mismatch,
-                code_version=code_version,
-            )
-        )
+        where = self.namespace if namespace is None else namespace
+        facts: dict[str, Any] = {
+            "agent_id": agent_id,
+            "run_id": run_id,
+            "name": name,
+            "given": input,
+            "on_mismatch": on_mismatch,
+            "code_version": code_version,
+        }
+        hosting = host.get()
+        if hosting is not None:
+            return Run(hosting.enter(where, facts))
+        return Run(RunLogic(self.connection, where, **facts))
 
     def signal(self, run_id: str, signal: str, value: Any = None, *, namespace: str | None = None) -> int:
         """Tells a run something, from wherever, and gives the commit_ts; `Run.wait_for` is how the run
