@@ -1,4 +1,4 @@
-"""Commands that show events: ``replay find``."""
+"""``replay``, and how events are shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from statehouse.protocol.lines import origin_to_json
 if TYPE_CHECKING:
     from statehouse import Event, Operation, Origin
 
-__all__ = ["event_json", "find", "replay"]
+__all__ = ["event_json", "full_name", "replay", "write_events"]
 
 _OPERATIONS_SHOWN: Final = 50
 _PLAIN_VALUE_WIDTH: Final = 80
@@ -69,7 +69,7 @@ def replay(
             to_time=until,
             follow=follow,
         )
-        name: Callable[[Operation], str] = _full_name
+        name: Callable[[Operation], str] = full_name
         if agent is not None:
             name = _key_name
         elif settings.namespace is not None:
@@ -90,32 +90,13 @@ def _check_range(
         raise Refusal("--follow goes on with what is still to come; --until does not go with it", Exit.USAGE)
 
 
-@click.command(cls=Command)
-@click.argument("reference", metavar="REF")
-@limit_option
-@click.pass_obj
-def find(settings: Settings, *, reference: str, limit: int | None) -> None:
-    """Find what a reference names, and print its events.
-
-    REF is a commit_ts, the id of a transaction, trace, span or run, a traceparent, or
-    sh://store/epoch/namespace@ts. What it was is said on stderr. Exits with 3 when it names nothing here.
-    """
-    from statehouse.cli.opening import reading
-    from statehouse.cli.references import resolve
-
-    output = Output(settings)
-    with reading(settings) as reader:
-        found = resolve(reader.sh, reference)
-        if found is None:
-            raise Refusal(
-                f"no commit, transaction, trace, span or run here is called {reference!r}", Exit.NOT_FOUND
-            )
-        note(f"{found.what}:")
-        write_events(output, islice(found.events, limit), _full_name)
-
-
 def write_events(
-    output: Output, events: Iterable[Event], name: Callable[[Operation], str], *, flush: bool = False
+    output: Output,
+    events: Iterable[Event],
+    name: Callable[[Operation], str],
+    *,
+    flush: bool = False,
+    document: Callable[[Event], dict[str, Any]] | None = None,
 ) -> int:
     """Writes events as they come, and gives how many there were.
 
@@ -124,6 +105,7 @@ def write_events(
         events: The events.
         name: What an operation's record is called on a terminal.
         flush: Whether somebody waits for each.
+        document: Gives the JSON of an event; None for `event_json`.
     """
     from statehouse.client.pretty import pretty
 
@@ -132,7 +114,7 @@ def write_events(
     for event in events:
         count += 1
         if output.json:
-            output.record(event_json(event))
+            output.record((document or event_json)(event))
         elif output.terminal:
             _show(output, event, name)
         else:
@@ -165,7 +147,8 @@ def _show(output: Output, event: Event, name: Callable[[Operation], str]) -> Non
         output.styled((f"  … and {more:,} more operations; --json prints them", "dim"))
 
 
-def _full_name(operation: Operation) -> str:
+def full_name(operation: Operation) -> str:
+    """Gives the whole name of what an operation changed."""
     return f"{operation.namespace}/{operation.agent_id}/{operation.key}"
 
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from statehouse.debug.finding import Finding, events_of, find
     from statehouse.debug.listing import runs
 
-__all__ = ["runs"]
+__all__ = ["Finding", "events_of", "find", "runs"]
 
 _LATER = {
+    "Finding": "statehouse.debug.finding",
+    "events_of": "statehouse.debug.finding",
+    "find": "statehouse.debug.finding",
     "runs": "statehouse.debug.listing",
 }
 
