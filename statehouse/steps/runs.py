@@ -111,6 +111,10 @@ class RunLogic:
         self.resumed = False
         self.retry: frozenset[str] = frozenset()
         self.input: Any = None
+        self.mode = ""
+        """What is done with a recorded run: ``verify``, ``debug``, ``fork``; empty for a run of its own."""
+        self.fork: dict[str, Any] | None = None
+        """See `RunRecord.fork`."""
         self._agent_id = agent_id
         self._name = name
         self._given = None if given is None else to_json(given)
@@ -184,6 +188,7 @@ class RunLogic:
             span_id=origin.span_id,
             parent_run_id="" if around is None else around.run.run_id,
             parent_step="" if around is None or around.step is None else around.step.path,
+            fork=self.fork,
         )
         slots: Slots = []
         if self._given is not None:

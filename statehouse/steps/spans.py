@@ -136,8 +136,17 @@ def _begin(
         return NO_SPAN
 
 
+def _of_mode(run: RunLogic) -> dict[str, Any]:
+    """So that whoever looks at traces can tell what really happened from what was done again."""
+    if not run.mode:
+        return {}
+    of_run_id = run.run_id if run.fork is None else run.fork["run_id"]
+    return {names.DEBUG_MODE: run.mode, names.DEBUG_OF_RUN_ID: of_run_id}
+
+
 def _of_run(run: RunLogic) -> dict[str, Any]:
     return {
+        **_of_mode(run),
         names.RUN_ID: run.run_id,
         names.NAMESPACE: run.namespace,
         names.AGENT_ID: run.told_agent_id,
@@ -152,6 +161,7 @@ def _of_run(run: RunLogic) -> dict[str, Any]:
 def _of_step(call: StepCall) -> dict[str, Any]:
     run, identity = call.run, call.identity
     found: dict[str, Any] = {
+        **_of_mode(run),
         names.RUN_ID: run.run_id,
         names.NAMESPACE: run.namespace,
         names.AGENT_ID: run.agent_id,
