@@ -57,6 +57,7 @@ class ReplayLogic(RunLogic):
         mode: What for; spans say so.
         runs_body: Whether the body of a step is to run again.
         wrap: What is done around such a body.
+        last: The path of the step that the program ends with; empty for going on.
 
     Attributes:
         divergence: The first one; None for none so far.
@@ -73,6 +74,7 @@ class ReplayLogic(RunLogic):
         mode: Literal["verify", "debug"],
         runs_body: Callable[[StepCall, StepRecord], bool],
         wrap: Wrap | None = None,
+        last: str = "",
     ) -> None:
         self.over = connection
         self.view = view_of(store_of(connection), record)
@@ -95,6 +97,7 @@ class ReplayLogic(RunLogic):
         self.is_at_the_end = False
         self._runs_body = runs_body
         self._wrap = wrap
+        self._last = last
         self._chances: dict[str, deque[tuple[str, Any]]] = {}
 
     def enter(self) -> Flow[None]:
@@ -191,7 +194,7 @@ class ReplayLogic(RunLogic):
         self.reruns.append(done)
         if self.divergence is None and (difference := (yield from compared(self, done))) is not None:
             self.found(difference.kind, record, difference.message, difference.recorded, difference.now)
-        if self.divergence is not None and self.mode == "verify":
+        if record.path == self._last or (self.divergence is not None and self.mode == "verify"):
             raise Stopped
         if done.error is not None:
             raise done.error

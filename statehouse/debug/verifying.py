@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from statehouse.client.blocking import run
 from statehouse.client.connection import connection_of
 from statehouse.debug.divergence import Divergence, Stopped
+from statehouse.debug.naming import run_named
 from statehouse.debug.programs import Program
 from statehouse.debug.replaying import ReplayLogic
 from statehouse.debug.sessions import Session, everywhere, store_of
 from statehouse.steps.calls import StepCall
-from statehouse.steps.reading import read_run
 from statehouse.steps.record import RunRecord, StepRecord
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def verify(
     """
     connection = connection_of(sh)
     where = sh.namespace if namespace is None else namespace
-    record = run(sh, read_run(where, run_id))
+    record = run(sh, run_named(where, run_id))
     logic = ReplayLogic(connection, record, mode="verify", runs_body=_chosen(bodies))
     error: BaseException | None = None
     value = None

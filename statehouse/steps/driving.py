@@ -30,11 +30,13 @@ class Call:
         function: The function; for the awaiting driver it gives an awaitable.
         timeout: Seconds it may take; None for as long as it likes.
         path: The step it is the body of.
+        body: The program's own function, which `function` calls; for debuggers.
     """
 
     function: Callable[[], Any]
     timeout: float | None
     path: str
+    body: Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)

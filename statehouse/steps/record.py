@@ -63,8 +63,8 @@ class StepRecord:
         idempotency_key: What it had to give to the world outside.
         effect: ``at_least_once``, ``at_most_once`` or ``none``.
         helpers: What ``now()``, ``uuid()`` and ``random()`` gave its body, in order.
-        taken: For a step of a fork that was answered from its parent's record: ``run_id`` and ``commit_ts`` of
-            that; None for others.
+        taken: For a step of a fork that was answered from its parent's record: that one's ``run_id`` and
+            ``commit_ts``; None for others.
     """
 
     run_id: str

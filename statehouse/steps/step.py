@@ -137,7 +137,8 @@ class StepFunction(Generic[P, R_co]):
                     function: Any = self.function
                     return await function(*args, **kwargs)
 
-            return (yield Call(awaiting if self.is_async else blocking, options.timeout, step.path))
+            function = awaiting if self.is_async else blocking
+            return (yield Call(function, options.timeout, step.path, self.function))
 
         return StepCall(run, parent, identity, self.definition, taken, body, self.is_async, current_span_id())
 
@@ -249,9 +250,9 @@ def step(
         conflict_retries: How often to run again because what it read has changed.
         on_mismatch: What to do when the run recorded other arguments: ``error``, ``rerun``, or ``reuse`` the
             recorded result; None for what the run says.
-        effect: ``at_most_once`` for what must not happen twice, and may rather not happen. ``none`` for a step
-            that does nothing to the world outside: its result follows from its arguments, its state and what
-            `Step.now`, `uuid` and `random` gave, so whoever verifies or forks a run may run it again.
+        effect: ``at_most_once`` for what must not happen twice, and may rather not happen. ``none`` for a
+            step that does nothing to the world outside: its result follows from its arguments, its state and
+            what `Step.now`, `uuid` and `random` gave, so whoever verifies or forks a run may run it again.
         if_unknown: What to do about an at_most_once step that was cut off: ``ask`` (an error, until
             `Run.resolve`), ``fail``, ``retry``.
         strict: Raise outside a run, instead of warning once and running as a plain function.

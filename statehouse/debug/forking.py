@@ -1,0 +1,348 @@
+"""Forking: a new run from a point of a recorded one, on the state of then, which writes beside it.
+
+A fork is an ordinary run, with records of its own; its state is an overlay on its parent's as of the commit
+before the step that it is forked at, and stays in the store (see `statehouse.debug.layers`).
+
+::
+
+    a step of the fork                      what happens
+    given an output                         that is its result; its body does not run
+    the step, or one that it lies in        its body runs
+    called before the step, same arguments  taken: the parent's record, its result and its writes
+    otherwise, by `effects`
+        recorded   taken if it is called with the same arguments and sees the same values; a step with
+                   effect="none" runs; else StepError
+        stub       taken, whatever it is called with and sees; else StepError
+        live       its body runs
+        ask        as recorded; else somebody is asked
+
+* F1. Nothing of the parent changes: neither its state nor its records.
+* F2. A fork that was cut off goes on when it is forked again under its id: its own records count first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+from statehouse.client.blocking import run as run_flow
+from statehouse.client.connection import Connection, connection_of
+from statehouse.client.txn_ids import new_txn_id
+from statehouse.debug.layers import ForkLayer
+from statehouse.debug.naming import run_named, step_named
+from statehouse.debug.overlay import OverlayEngine
+from statehouse.debug.programs import Program
+from statehouse.debug.reruns import seen_at
+from statehouse.debug.sessions import Session, everywhere, overlay_connection, store_of
+from statehouse.debug.taking import stub, take, took_the_same
+from statehouse.debug.views import view_of
+from statehouse.errors import InvalidArgumentError, NotFoundError, StepError, StepMismatchError
+from statehouse.extend import Commit, Flow, RecordKey, Write, encode
+from statehouse.steps.calls import StepCall
+from statehouse.steps.driving import StepFlow
+from statehouse.steps.history import History
+from statehouse.steps.options import check_word
+from statehouse.steps.reading import read_run
+from statehouse.steps.recall import same_input
+from statehouse.steps.record import RunRecord, StepRecord
+from statehouse.steps.runs import RunLogic, new_run_id
+from statehouse.steps.shapes import to_json
+from statehouse.steps.shared import SharedValues
+
+if TYPE_CHECKING:
+    from statehouse.client._async.handle import StatehouseAsync
+    from statehouse.client._sync.handle import Statehouse
+
+Effects = Literal["recorded", "stub", "live", "ask"]
+
+
+_OURS: Final = ("now", "uuid", "random")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked about a step that no record answers.
+
+    Attributes:
+        path: The step.
+        arguments: What it is called with, as JSON.
+        record: The parent's record of that path; None for none.
+        why: Why that does not answer it.
+    """
+
+    path: str
+    arguments: Mapping[str, Any]
+    record: StepRecord | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said to a `Question`.
+
+    Attributes:
+        do: ``run`` its body; ``take`` the parent's record all the same; ``output``: take this for its result.
+        output: That result, as JSON.
+    """
+
+    do: Literal["run", "take", "output"]
+    output: Any = None
+
+
+Ask = Callable[[Question], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """What came of a fork.
+
+    Attributes:
+        run_id: The fork.
+        parent: The run that it is a fork of.
+        at: The commit_ts that it sees the parent's state as of.
+        value: What the program returned.
+        error: What it raised; None when it came to its end.
+        taken: The paths of steps that were answered from the parent's records.
+        ran: The paths of steps whose bodies ran.
+    """
+
+    run_id: str
+    parent: RunRecord
+    at: int
+    value: Any = None
+    error: Exception | None = None
+    taken: tuple[str, ...] = ()
+    ran: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a fork is made.
+
+    Attributes:
+        parent: The run that it is a fork of.
+        step: The step that it is forked at.
+        effects: See the module.
+        outputs: Results that are given to steps, by path.
+        ask: Who is asked.
+    """
+
+    parent: RunRecord
+    step: StepRecord
+    effects: Effects
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    ask: Ask | None = None
+
+    @property
+    def at(self) -> int:
+        """The commit_ts that the parent's state is seen as of."""
+        return seen_at(self.step)
+
+
+class ForkLogic(RunLogic):
+    """The run that a fork is; see the module.
+
+    Args:
+        over: A connection to the store.
+        plan: How it is made.
+        run_id: Its id.
+    """
+
+    def __init__(self, over: Connection, plan: Plan, run_id: str, facts: dict[str, Any]) -> None:
+        store, parent = store_of(over), plan.parent
+        self.plan = plan
+        self.view = view_of(store, parent)
+        self.overlay = OverlayEngine(self.view, plan.at, ForkLayer(store, run_id))
+        connection = overlay_connection(self.overlay, over)
+        given = None
+        if parent.input is not None:
+            given = run_flow(over, SharedValues(parent.key.namespace, parent.run_id).read(parent.input))
+        super().__init__(
+            connection,
+            parent.namespace,
+            agent_id=parent.agent_id,
+            run_id=run_id,
+            name=parent.name,
+            given=given,
+        )
+        self.mode = "fork"
+        self.fork = facts
+        self.parents = History(connection, self.records, parent.run_id)
+        self.parents_values = SharedValues(self.records, parent.run_id)
+        self.taken: list[str] = []
+        self.ran: list[str] = []
+
+    def enter(self) -> Flow[None]:
+        """Begins the fork, or goes on with it.
+
+        Raises (in the flow):
+            StatehouseError: As a run does.
+        """
+        yield from super().enter()
+        yield from self.parents.load()
+
+    def perform(self, call: StepCall) -> StepFlow[Any]:
+        """Performs a step of the fork.
+
+        Raises (in the flow):
+            StepError: No record answers it, and its body may not run.
+            Exception: As a step does.
+        """
+        path = call.identity.path
+        own = yield from self.history.find(call)
+        if own is not None:
+            # F2. It is asked for once more: what was loaded of it is gone.
+            return (yield from super().perform(call))
+        record = yield from self.parents.find(call)
+        if path in self.plan.outputs:
+            self.taken.append(path)
+            return (yield from stub(call, self.plan.outputs[path]))
+        if not self._is_at_it(path):
+            answer = yield from self._answer(call, record)
+            if answer.do == "take" and record is not None:
+                self.taken.append(path)
+                return (yield from take(call, record))
+            if answer.do == "output":
+                self.taken.append(path)
+                return (yield from stub(call, answer.output))
+        self.ran.append(path)
+        return (yield from super().perform(call))
+
+    def _is_at_it(self, path: str) -> bool:
+        target = self.plan.step.path
+        return path == target or target.startswith(path + "/")
+
+    def _answer(self, call: StepCall, record: StepRecord | None) -> StepFlow[Answer]:
+        """What is done about a step by the policy."""
+        effects, why = self.plan.effects, "the parent did not call it"
+        if record is not None:
+            is_same = yield from same_input(call, record)
+            if is_same and self._came_before(record):
+                return Answer("take")
+            if effects == "stub":
+                return Answer("take")
+            if effects != "live" and is_same and took_the_same(self, record):
+                return Answer("take")
+            why = "it sees another state than the parent's did" if is_same else "its arguments are others"
+        if effects == "live" or call.definition.options.effect == "none" or call.definition.kind in _OURS:
+            return Answer("run")
+        if effects == "ask" and self.plan.ask is not None:
+            return self.plan.ask(Question(call.identity.path, dict(call.taken.values), record, why))
+        raise _refusal(call, effects, why)
+
+    def _came_before(self, record: StepRecord) -> bool:
+        """Whether a step had ended before the one that the fork begins at; not one that lies in it."""
+        target = self.plan.step
+        return record.commit_ts < target.commit_ts and not record.path.startswith(target.path + "/")
+
+
+def _refusal(call: StepCall, effects: str, why: str) -> StepError:
+    path = call.identity.path
+    return StepError(
+        f"no record answers the step {path} ({why}), and with effects={effects!r} its body does not run: it "
+        "may act on the world outside. Fork with effects live or ask, give its result by set_output, or say "
+        'that it acts on nothing: @step(effect="none")',
+        path=path,
+        status="unknown",
+    )
+
+
+def fork(
+    sh: Statehouse | StatehouseAsync,
+    run_id: str,
+    program: Program,
+    *,
+    step: str,
+    effects: Effects = "recorded",
+    set_state: Mapping[str, Any] | None = None,
+    set_output: Mapping[str, Any] | None = None,
+    fork_id: str | None = None,
+    namespace: str | None = None,
+    ask: Ask | None = None,
+    every_handle: bool = False,
+) -> Forked:
+    """Runs a new run from a point of a recorded one.
+
+    It has the parent's input and state as of that point, and goes its own way from there, by the code of
+    today. What it writes is beside the parent's state, which never changes. It is recorded as every run is:
+    look into it, compare it with its parent, fork it again.
+
+    Args:
+        sh: A handle on the store.
+        run_id: The parent.
+        program: See `statehouse.debug.verify`.
+        step: The step that it is forked at: its body runs, on the state that it saw. A path, or a name that
+            only one step has.
+        effects: What is done about the other steps from there on: ``recorded``, ``stub``, ``live`` or
+            ``ask``; see the module.
+        set_state: Keys of the run's agent, and what they hold when the fork begins.
+        set_output: Results of steps, by path, that are taken instead of running them.
+        fork_id: The id of the fork; None makes one. One that was cut off is gone on with.
+        namespace: The namespace of the run's state; None for the handle's.
+        ask: Who is asked, with effects ``ask``.
+        every_handle: See `statehouse.debug.verify`.
+
+    Raises:
+        NotFoundError: There is no such run, or no such step in it.
+        InvalidArgumentError: A malformed argument.
+        StepMismatchError: `fork_id` is another run.
+        RefusingWritesError: The store is read-only.
+    """
+    check_word("effects", effects, get_args(Effects))
+    if effects == "ask" and ask is None:
+        raise InvalidArgumentError('effects="ask" wants somebody to ask: ask=function of a Question')
+    over = connection_of(sh)
+    where = sh.namespace if namespace is None else namespace
+    parent = run_flow(over, run_named(where, run_id))
+    target = run_flow(over, step_named(parent, step))
+    outputs = {path: to_json(value) for path, value in (set_output or {}).items()}
+    state = {key: to_json(value) for key, value in (set_state or {}).items()}
+    plan = Plan(parent, target, effects, outputs, ask)
+    facts = {"run_id": parent.run_id, "step": target.path, "at": plan.at, "effects": effects}
+    facts |= {name: given for name, given in (("set_state", state), ("set_output", outputs)) if given}
+    own_id = new_run_id() if fork_id is None else fork_id
+    is_new = _check_same(over, where, own_id, facts)
+    logic = ForkLogic(over, plan, own_id, facts)
+    value, error = None, None
+    with ExitStack() as stack:
+        stack.callback(logic.connection.close)
+        if is_new and state:
+            _set_state(logic, state)
+        if every_handle:
+            stack.enter_context(everywhere(logic.overlay, store_of(over)))
+        try:
+            value = Session(logic).call(program)
+        except Exception as raised:
+            if logic.state == "new":
+                raise
+            error = raised
+    return Forked(own_id, parent, plan.at, value, error, tuple(logic.taken), tuple(logic.ran))
+
+
+def _check_same(over: Connection, namespace: str, run_id: str, facts: dict[str, Any]) -> bool:
+    """Whether a fork is a new one."""
+    try:
+        before = run_flow(over, read_run(namespace, run_id))
+    except NotFoundError:
+        return True
+    there = dict(before.fork or {})
+    kept = {name: each for name, each in there.items() if name != "effects"}
+    if kept != {name: each for name, each in facts.items() if name != "effects"}:
+        raise StepMismatchError(
+            f"the run {run_id} is there, and is not this fork: {there or 'it is no fork'}; take another id",
+            recorded=there,
+            now=facts,
+        )
+    return False
+
+
+def _set_state(logic: ForkLogic, state: Mapping[str, Any]) -> None:
+    writes = tuple(
+        [
+            Write(RecordKey(logic.namespace, logic.agent_id, key), encode(value))
+            for key, value in state.items()
+        ]
+    )
+    logic.overlay.execute(Commit(new_txn_id(), writes, origin=logic.origin()))
