@@ -8,15 +8,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from statehouse.debug.exporting import Exported, export, export_to
+    from statehouse.debug.exports.coverage import NotExportedError
     from statehouse.debug.finding import Finding, events_of, find
     from statehouse.debug.listing import runs
+    from statehouse.debug.opened import open
 
-__all__ = ["Finding", "events_of", "find", "runs"]
+__all__ = [
+    "Exported",
+    "Finding",
+    "NotExportedError",
+    "events_of",
+    "export",
+    "export_to",
+    "find",
+    "open",
+    "runs",
+]
 
 _LATER = {
+    "Exported": "statehouse.debug.exporting",
     "Finding": "statehouse.debug.finding",
+    "NotExportedError": "statehouse.debug.exports.coverage",
     "events_of": "statehouse.debug.finding",
+    "export": "statehouse.debug.exporting",
+    "export_to": "statehouse.debug.exporting",
     "find": "statehouse.debug.finding",
+    "open": "statehouse.debug.opened",
     "runs": "statehouse.debug.listing",
 }
 
