@@ -71,10 +71,9 @@ class Inward:
             reads=tuple([layer.inward(each) for each in request.reads]),
             ranges=tuple([self._range(each) for each in request.ranges]),
             preconditions=tuple([self._precondition(each) for each in request.preconditions]),
-            made_at_ts=engine.inward_ts(request.made_at_ts) or 0,
         )
-        # A memory of this process is a store of its own.
-        return made if layer.is_shared else replace(made, store_id="", epoch=0)
+        # A memory of this process is a store of its own, and has heard of every id that it will ever be sent.
+        return made if layer.is_shared else replace(made, store_id="", epoch=0, made_at_ts=0)
 
     def _range(self, span: KeyRange) -> KeyRange:
         first = self._engine.layer.inward(RecordKey(span.namespace, span.agent_id, ""))
