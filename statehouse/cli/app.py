@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from statehouse.cli import diffing, events, finding, inventory, program, reading, store, writing
+from statehouse.cli import blaming, diffing, events, finding, inventory, program, reading, store, writing
 from statehouse.cli.command import Section, command_rows
 from statehouse.cli.runs import run
 from statehouse.cli.show import complain, note
@@ -25,7 +25,7 @@ TRACEBACK_VARIABLE: Final = "STATEHOUSE_TRACEBACK"
 _SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Read": (reading.get, reading.keys, reading.scan, reading.history, reading.state, diffing.diff),
     "Write": (writing.put, writing.delete),
-    "What happened": (events.replay, finding.find),
+    "What happened": (events.replay, finding.find, blaming.blame),
     "Runs of steps": (run,),
     "What there is": (inventory.agents, inventory.namespaces, store.store),
     "Whether it works": (program.health, program.version),

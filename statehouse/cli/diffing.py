@@ -17,12 +17,12 @@ from statehouse.programs.exits import Exit
 if TYPE_CHECKING:
     from statehouse.protocol.replies import Entry
 
-__all__ = ["Change", "changes", "diff"]
+__all__ = ["LINE_STYLES", "SIGNS", "Change", "change_lines", "changes", "diff"]
 
 _LINES_MAX: Final = 2000
 _CONTEXT: Final = 2
-_SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
-_STYLES: Final = {"+": "green", "-": "red", "~": "yellow", "…": "dim"}
+SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
+LINE_STYLES: Final = {"+": "green", "-": "red", "~": "yellow", "…": "dim"}
 
 
 class Change(NamedTuple):
@@ -116,17 +116,17 @@ def _side(entry: Entry | None) -> dict[str, Any] | None:
 
 
 def _write(output: Output, found: Iterator[Change], where: str, from_ts: int, to_ts: int) -> int:
-    counts = dict.fromkeys(_SIGNS, 0)
+    counts = dict.fromkeys(SIGNS, 0)
     if output.terminal:
         output.styled((printable(where), "bold"), (f"  commit_ts {from_ts} to {to_ts}", "dim"))
     for change in found:
         counts[change.kind] += 1
-        sign = _SIGNS[change.kind]
+        sign = SIGNS[change.kind]
         output.styled(
-            (f"{sign} {printable(change.key)}", f"bold {_STYLES[sign]}"), (_versions(change), "dim")
+            (f"{sign} {printable(change.key)}", f"bold {LINE_STYLES[sign]}"), (_versions(change), "dim")
         )
-        for line in _lines(change, output.width - 6):
-            output.styled("    ", (line, _STYLES.get(line[:1], "")))
+        for line in change_lines(change, output.width - 6):
+            output.styled("    ", (line, LINE_STYLES.get(line[:1], "")))
     total = sum(counts.values())
     if output.terminal:
         shown = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
@@ -142,8 +142,8 @@ def _versions(change: Change) -> str:
     return "" if entry is None else f"  version {entry.version}  @{entry.commit_ts}"
 
 
-def _lines(change: Change, width: int) -> Iterator[str]:
-    """The change of a value, line by line, each with its sign."""
+def change_lines(change: Change, width: int) -> Iterator[str]:
+    """Gives the change of a value, line by line, each with its sign."""
     before, after = change
     if before is not None and after is not None:
         old, new = _text(before), _text(after)

@@ -10,6 +10,7 @@ import click
 from statehouse.cli.command import Command, Settings
 from statehouse.cli.command import limit as limit_option
 from statehouse.cli.events import event_json, full_name, write_events
+from statehouse.cli.runs.cells import STATUS_STYLES
 from statehouse.cli.show import Output, note, printable
 from statehouse.programs.exits import Exit, Refusal
 
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["find"]
 
 _STEPS_SHOWN: Final = 20
-STATUS_STYLES: Final = {
-    "executed": "green",
-    "finished": "green",
-    "failed": "red",
-    "conflicted": "yellow",
-    "interrupted": "yellow",
-    "running": "cyan",
-}
 
 
 @click.command(cls=Command)

@@ -8,7 +8,12 @@ from __future__ import annotations
 import click
 
 from statehouse.cli.command import Section
+from statehouse.cli.runs.debug import debug
+from statehouse.cli.runs.fork import fork
 from statehouse.cli.runs.listing import listing
+from statehouse.cli.runs.reads import reads
+from statehouse.cli.runs.showing import show
+from statehouse.cli.runs.verify import verify
 
 __all__ = ["run"]
 
@@ -18,5 +23,5 @@ def run() -> None:
     """Look into runs of steps."""
 
 
-for _command in (listing,):
+for _command in (listing, show, reads, verify, debug, fork):
     run.add_command(_command)
