@@ -4,7 +4,7 @@ A directory is read as a RocksDB secondary, whether or not another process has i
 looks must not be in the way of an agent that starts at that moment, and must change nothing. What opening
 it for writing would have noticed (commits that are missing) is said on stderr instead.
 
-A daemon is asked; without a URL, the one of this machine.
+A daemon is asked; without a URL, the one of this machine. An exported run is read out of its file.
 """
 
 from __future__ import annotations
@@ -56,6 +56,10 @@ def reading(settings: Settings) -> Iterator[Reader]:
         StatehouseError: It cannot be opened.
     """
     address = _address(settings)
+    if address.kind == "export":
+        with _exported(settings, address) as sh:
+            yield Reader(sh, {}, ())
+        return
     holder: dict[str, Any] = {}
     read_only: bool | None = None
     mark: Mark | None = None
@@ -90,6 +94,11 @@ def writing(
         StatehouseError: It cannot be opened.
     """
     address = _address(settings)
+    if address.kind == "export":
+        raise Refusal(
+            f"{address.url} is an exported run, which is read-only; --url names the store to write to",
+            Exit.USAGE,
+        )
     if address.kind == "file":
         if not create:
             _require_store(address)
@@ -127,6 +136,30 @@ def _opened(
                 "machine was asked)",
                 Exit.UNAVAILABLE,
             ) from None
+
+
+@contextmanager
+def _exported(settings: Settings, address: Address) -> Iterator[Statehouse]:
+    from statehouse.client._sync.handle import Statehouse as Handle
+    from statehouse.debug.opened import export_header
+    from statehouse.debug.opened import open as open_export
+
+    try:
+        opened = open_export(address.where)
+    except NotFoundError:
+        raise Refusal(
+            f"there is no exported run in {address.where!r}; is --url (or STATEHOUSE_URL) right?",
+            Exit.UNAVAILABLE,
+        ) from None
+    with opened:
+        header = export_header(opened)
+        assert header is not None, "what was opened is an export"
+        note(
+            f"this is the run {header.run_id}, exported as of commit_ts {header.to_ts}: "
+            "only what it touched is here"
+        )
+        namespace = header.namespace if settings.namespace is None else settings.namespace
+        yield Handle.from_connection(opened.connection, namespace=namespace)
 
 
 def shown_holder(holder: dict[str, Any]) -> str:

@@ -149,6 +149,10 @@ def connect(address: Address, options: Options, *, timeout: float) -> Connection
         CorruptionError: What is on disk is not what was written.
     """
     _check_options(options)
+    if address.kind == "export":
+        raise InvalidArgumentError(
+            f"{address.url} is a run that was exported, not a store: statehouse.debug.open(path) opens it"
+        )
     remote = address.kind == "remote"
     if remote:
         _refuse_daemons_own(address, options)

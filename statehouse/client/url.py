@@ -8,6 +8,7 @@
     memory:NAME              embedded, shared by all handles of this process that say NAME
     host:port                a daemon; statehouse://host:port is the same
     unix:/path               a daemon's socket; unix:///absolute/path and unix:./relative/path too
+    run.shrun                an exported run: `statehouse.debug.open` opens it, and statehousectl does
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ _HOST_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,
 _SOCKET_BYTES_MAX: Final = 107
 _HOST: Final = re.compile(r"\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+")
 
+_EXPORT_SUFFIX: Final = ".shrun"
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+
 _FORMS: Final = (
     "use file:./directory (embedded, on disk), memory: or memory:NAME (embedded, in memory), "
     "or host:port or unix:/path (a daemon)"
@@ -37,12 +41,13 @@ class Address:
     """Where a store is.
 
     Attributes:
-        kind: ``file``, ``memory`` or ``remote``.
-        where: The resolved directory, the name of the memory (empty: private), or the daemon's address.
+        kind: ``file``, ``memory``, ``remote`` or ``export``.
+        where: The resolved directory or file, the name of the memory (empty: private), or the daemon's
+            address.
         url: How people call it.
     """
 
-    kind: Literal["file", "memory", "remote"]
+    kind: Literal["file", "memory", "remote", "export"]
     where: str
     url: str
 
@@ -66,7 +71,16 @@ def parse(url: str | os.PathLike[str] | None) -> Address:
         return _file(url)
     if url.startswith("memory:"):
         return _memory(url)
+    if _names_export(url):
+        return _directory(_home(url), url)
     return _remote(url)
+
+
+def _names_export(url: str) -> bool:
+    """Whether this is the path of an exported run; that of a store begins with ``file:``."""
+    if url.startswith((".", "/", "~")):
+        return url.endswith(_EXPORT_SUFFIX) or _is_packed(_home(url))
+    return url.endswith(_EXPORT_SUFFIX) and not url.startswith(("unix:", "statehouse:"))
 
 
 def _file(url: str) -> Address:
@@ -84,9 +98,11 @@ def _file(url: str) -> Address:
         path = unquote("/" + rest)
         if os.name == "nt" and re.match("/[A-Za-z]:", path):
             path = path[1:]
-    elif path.startswith("~"):
-        path = os.path.expanduser(path)  # noqa: PTH111 - pathlib is a third of what `import statehouse` takes
-    return _directory(path, url)
+    return _directory(_home(path), url)
+
+
+def _home(path: str) -> str:
+    return os.path.expanduser(path) if path.startswith("~") else path  # noqa: PTH111 - pathlib is a third of what `import statehouse` takes
 
 
 def _directory(path: object, url: str) -> Address:
@@ -96,7 +112,19 @@ def _directory(path: object, url: str) -> Address:
         resolved = os.path.realpath(path)
     except (OSError, ValueError) as error:
         raise InvalidArgumentError(f"{url!r:.200} cannot be resolved: {error}") from None
-    return Address("file", resolved, url)
+    is_export = _is_packed(resolved) or (resolved.endswith(_EXPORT_SUFFIX) and not os.path.isdir(resolved))  # noqa: PTH112 - likewise
+    return Address("export" if is_export else "file", resolved, url)
+
+
+def _is_packed(path: str) -> bool:
+    """Whether this is a file like that of an exported run: a store is a directory."""
+    if not os.path.isfile(path):  # noqa: PTH113 - likewise
+        return False
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - likewise
+            return file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    except OSError:
+        return False
 
 
 def _memory(url: str) -> Address:

@@ -21,7 +21,9 @@ from statehouse.steps.clock import now_us
 from statehouse.steps.keys import is_of_runs
 
 if TYPE_CHECKING:
-    from statehouse import Event, Statehouse, StoreStatus
+    from statehouse.client._sync.handle import Statehouse
+    from statehouse.extend import StoreStatus
+    from statehouse.protocol.replies import Event
 
 Progress = Callable[[float, float], Any]
 

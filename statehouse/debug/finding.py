@@ -210,7 +210,8 @@ class _Seen:
         if not origin.run_id:
             return
         for operation in event.operations:
-            self._place(origin.run_id, operation.namespace.removesuffix(FORKS))
+            if not keys.is_of_runs(operation.namespace):
+                self._place(origin.run_id, operation.namespace.removesuffix(FORKS))
         self._place(origin.run_id, namespace)
         if origin.step:
             self._pending[origin.run_id, origin.step] = None

@@ -45,7 +45,7 @@ from statehouse.extend import (
 )
 
 if TYPE_CHECKING:
-    from statehouse import Statehouse
+    from statehouse.client._sync.handle import Statehouse
 
 R = TypeVar("R")
 

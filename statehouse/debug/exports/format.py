@@ -38,6 +38,9 @@ FORMAT: Final = 1
 
 KEY: Final = "statehouse_run"
 
+_TIME_US_MAX: Final = 253_402_300_799_999_999
+"""The end of the year 9999, after which there are no times."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExportHeader:
@@ -127,17 +130,10 @@ def header_from_json(line: Mapping[str, Any]) -> ExportHeader:
         check_agent_id(run_id)
     for what in ("statehouse", "store_id", "name", "status"):
         check_text(what, facts[what], DEFAULT_LIMITS.key_bytes_max, empty=True)
-    for what in (
-        "epoch",
-        "started_at_us",
-        "ended_at_us",
-        "steps",
-        "from_ts",
-        "to_ts",
-        "to_us",
-        "exported_at_us",
-    ):
+    for what in ("epoch", "steps", "from_ts", "to_ts"):
         check_integer(what, facts[what], 0)
+    for what in ("started_at_us", "ended_at_us", "to_us", "exported_at_us"):
+        check_integer(what, facts[what], 0, _TIME_US_MAX)
     for epoch in header.epochs:
         check_integer("epoch", epoch.number, 0)
         check_integer("first_commit_ts", epoch.first_commit_ts, 0)
@@ -209,7 +205,7 @@ def _withheld_of(line: Mapping[str, Any]) -> Operation:
 def _check_event(event: Event) -> None:
     check_txn_id(event.txn_id)
     check_integer("commit_ts", event.commit_ts, 1)
-    check_integer("committed_at_us", event.committed_at_us, 0)
+    check_integer("committed_at_us", event.committed_at_us, 0, _TIME_US_MAX)
     check_origin(event.origin)
     if not event.operations:
         raise ValueError(event.commit_ts)

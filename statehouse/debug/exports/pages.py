@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from statehouse.debug.exports.contents import ExportContents
-from statehouse.debug.exports.coverage import not_exported
+from statehouse.debug.exports.coverage import NotExportedError
 from statehouse.debug.exports.cursors import Asked, pack, unpack
 from statehouse.errors import ErasedError, InvalidArgumentError, LimitExceededError
 from statehouse.extend import (
@@ -101,10 +101,10 @@ class ExportPages:
         else:
             left = [row for row in rows if after is None or row.version > int(after)]
         if earliest > 1 and (not request.reverse or not left):
-            raise not_exported(
-                f"version {earliest - 1} of {request.key}",
-                since=self._contents.coverage.since(request.key),
-                head=self._contents.head,
+            raise NotExportedError(
+                f"{request.key} is in this export only since its version {earliest}, which was valid when the "
+                "run began: --reverse (reverse=True) shows what is here; ask the store that it came from for more",
+                oldest=self._contents.coverage.since(request.key),
             )
         taken, more = _fitting(iter(left), request.limit)
         more = more or (request.reverse and earliest > 1)

@@ -11,36 +11,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from statehouse.debug.exports.coverage import Coverage
 from statehouse.debug.exports.family import Family, family_of
 from statehouse.debug.exports.format import name_of
 from statehouse.debug.exports.numbered import NumberedEvents
+from statehouse.debug.exports.writers import records_of, state_namespaces
 from statehouse.debug.gaps import Gaps
 from statehouse.debug.layers import FORKS
 from statehouse.debug.touched import touched
-from statehouse.errors import CompactedError, ErasedError, InvalidArgumentError
 from statehouse.extend import (
     Entry,
     EventPage,
     FindEvents,
     Flow,
-    Get,
     History,
     Page,
-    Read,
     RecordKey,
     Replay,
     Scan,
     StoreStatus,
-    ask,
 )
 from statehouse.protocol.replies import Event, Operation
 from statehouse.steps import keys
 from statehouse.steps.reading import read_run, read_steps
-from statehouse.steps.record import RunRecord, step_from_entry
-from statehouse.steps.shared import Slot
+from statehouse.steps.record import RunRecord
 
 _VERSIONS_AT_ONCE: Final = 16
 
@@ -136,25 +132,28 @@ class _Planner:
 
     def _records(self, record: RunRecord) -> Flow[int]:
         """Takes in all records of a run, and gives the commit that it began with."""
-        namespace = keys.runs_namespace(record.namespace)
-        self._coverage.add_range(namespace, record.run_id, "", 0)
         for key in keys.index_keys(record.namespace, record.run_id, record.agent_id, record.started_at_us):
-            # The index of the export is that of its own runs, so it is whole.
+            # The index of the export is that of the runs in it, so it is whole.
             self._coverage.add_range(key.namespace, key.agent_id, "", 0)
+        return (yield from self._log(keys.runs_namespace(record.namespace), record.run_id))[0]
+
+    def _log(self, namespace: str, agent_id: str) -> Flow[list[int]]:
+        """Takes in everything of an agent from the beginning, and gives the commits."""
+        self._coverage.add_range(namespace, agent_id, "", 0)
         numbers: list[int] = []
-        request = Replay(namespace, record.run_id, to_ts=self._head or self._snapshot, payloads=False)
+        request = Replay(namespace, agent_id, to_ts=self._head or self._snapshot, payloads=False)
         while True:
             page: EventPage = yield request
             numbers += [event.commit_ts for event in page.events]
             if page.done:
-                break
+                self._commits.update(numbers)
+                return numbers
             request = request.after(page)
-        self._commits.update(numbers)
-        return numbers[0]
 
     def _made_by(self, record: RunRecord) -> Flow[set[RecordKey]]:
         """Takes in all commits of a run, also those outside of its steps, and gives the keys they touched."""
         names: set[RecordKey] = set()
+        namespaces: set[str] = set()
         request = FindEvents("run", record.run_id)
         while True:
             page: EventPage = yield request
@@ -162,9 +161,14 @@ class _Planner:
                 if event.commit_ts <= self._snapshot:
                     self._commits.add(event.commit_ts)
                     names.update(map(name_of, event.operations))
+                    namespaces.update(state_namespaces(event))
             if page.done:
-                return {name for name in names if not keys.is_of_runs(name.namespace)}
+                break
             request = request.after(page)
+        for namespace in namespaces - {record.namespace}:
+            # Where somebody may look for records of the run, and mostly finds none.
+            yield from self._log(keys.runs_namespace(namespace), record.run_id)
+        return names
 
     def _touched(
         self, record: RunRecord, begun: int
@@ -275,37 +279,11 @@ class _Planner:
         while (page := (yield from events.next())) is not None:
             for event in page:
                 if event.origin.run_id and event.origin.run_id not in self._ids:
-                    for name in (yield from self._records_of(event)):
+                    for name in (yield from records_of(event, self._family.run.namespace)):
                         if name not in known:
                             known.add(name)
                             self._coverage.add_key(name, event.commit_ts)
                             yield from self._versions(name, event.commit_ts)
-
-    def _records_of(self, event: Event) -> Flow[list[RecordKey]]:
-        """Gives the records of the run and the step that made a commit, as far as they are found at once."""
-        run_id, path = event.origin.run_id, event.origin.step
-        step = next(
-            (
-                name_of(each)
-                for each in event.operations
-                if each.agent_id == run_id
-                and each.key == keys.STEP + path
-                and each.namespace.endswith(keys.runs_namespace(""))
-            ),
-            None,
-        )
-        if step is None:
-            namespaces = dict.fromkeys(each.namespace for each in event.operations)
-            return [keys.run_key(each, run_id) for each in namespaces if not keys.is_of_runs(each)]
-        found = [step, step._replace(key=keys.RUN)]
-        try:
-            reply: Read = yield from ask(Get(step, event.commit_ts))
-            record = step_from_entry(reply.entry)
-        except (ErasedError, CompactedError, InvalidArgumentError):
-            return found
-        return found + [
-            step._replace(key=keys.VALUE + ref) for ref in map(_ref, (record.reads, record.writes)) if ref
-        ]
 
     def _versions(self, name: RecordKey, since: int) -> Flow[None]:
         """Takes in what a key held at a commit, and each version since."""
@@ -325,7 +303,3 @@ class _Planner:
             cursor = page.cursor
             if cursor is None:
                 return
-
-
-def _ref(slot: Slot | None) -> Any:
-    return None if slot is None else slot.get("ref")
