@@ -59,7 +59,7 @@ def _buy(sh: Statehouse) -> int:
 def _say(error: BaseException | None) -> int:
     if error is None:
         return 0
-    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    print(f"the purchase failed: {type(error).__name__}: {error}")
     return 1
 
 

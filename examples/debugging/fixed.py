@@ -9,7 +9,7 @@ import statehouse
 from examples.debugging.shop import PRICER, purchase
 
 
-@statehouse.step
+@statehouse.step(effect="none")
 def order(item: str, kilos: int) -> dict[str, int]:
     """Takes what was planned, or as much of it as may be paid at the price that holds now."""
     state = statehouse.current_step().state

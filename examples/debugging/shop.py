@@ -2,6 +2,9 @@
 
 The `buyer` asks what something costs, lets a model plan how much to take, waits until somebody approves, and
 orders. Meanwhile the `pricer` may change the price. `fixed` is the same purchase without the mistake.
+
+Steps with ``effect="none"`` do nothing to the world outside: whoever looks for the mistake may run them
+again.
 """
 
 from __future__ import annotations
@@ -27,13 +30,13 @@ def model(question: str) -> str:
     return f"Take {budget // price}."
 
 
-@statehouse.step
+@statehouse.step(effect="none")
 def reprice(item: str, price: int) -> None:
     """Says what a kilo costs from now on. The pricer does that, whenever the market does."""
     statehouse.current_step().state[f"price/{item}"] = price
 
 
-@statehouse.step
+@statehouse.step(effect="none")
 def quote(item: str) -> int:
     """Gives what a kilo costs."""
     return int(statehouse.current_step().state.agent(PRICER)[f"price/{item}"])
@@ -47,7 +50,7 @@ def plan(item: str, price: int) -> int:
     return int(answer.removeprefix("Take ").removesuffix("."))
 
 
-@statehouse.step
+@statehouse.step(effect="none")
 def order(item: str, kilos: int) -> dict[str, int]:
     """Takes what was planned, and pays what the shop charges.
 

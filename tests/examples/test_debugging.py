@@ -74,4 +74,6 @@ def test_the_span_that_failed_leads_to_the_step(monkeypatch: pytest.MonkeyPatch,
 
 def test_it_runs_at_a_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["play", "--store", f"file:{tmp_path / 'store'}"]) == 1
-    assert capsys.readouterr().err == "OverBudgetError: 25 kilos of beans are 125, and 100 may be spent\n"
+    assert capsys.readouterr().out.endswith(
+        "failed: OverBudgetError: 25 kilos of beans are 125, and 100 may be spent\n"
+    )
