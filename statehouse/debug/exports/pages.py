@@ -102,7 +102,7 @@ class ExportPages:
             left = [row for row in rows if after is None or row.version > int(after)]
         if earliest > 1 and (not request.reverse or not left):
             raise NotExportedError(
-                f"{request.key} is in this export only since its version {earliest}, valid when the run began: "
+                f"{request.key} is here only since version {earliest}, which was valid when the run began: "
                 "--reverse (reverse=True) shows what is here; ask the store that it came from for more",
                 oldest=self._contents.coverage.since(request.key),
             )
