@@ -144,7 +144,7 @@ class RunLogic:
         """Begins the run, or takes part in it when it is there already.
 
         Raises (in the flow):
-            StepError: It was entered before.
+            StepError: It was entered before, or is a fork.
             StepMismatchError: It is another agent's, or was given other input.
             InvalidArgumentError: It is not there, and nobody says whose it is.
         """
@@ -212,6 +212,13 @@ class RunLogic:
         return True
 
     def _resume(self, record: RunRecord) -> Flow[bool]:
+        if record.fork is not None and not self.mode:
+            # Its steps would act on the real state.
+            raise StepError(
+                f"the run {self.run_id} is a fork of {record.fork['run_id']}, and its state is beside the "
+                "real one: go on with it by forking again under this id (statehouse.debug.fork, statehousectl "
+                "run fork --as)"
+            )
         if self._agent_id not in (None, record.agent_id):
             raise StepMismatchError(
                 f"the run {self.run_id} is of the agent {record.agent_id!r}, not {self._agent_id!r}",
