@@ -216,8 +216,8 @@ class RunLogic:
             # Its steps would act on the real state.
             raise StepError(
                 f"the run {self.run_id} is a fork of {record.fork['run_id']}, and its state is beside the "
-                "real one: go on with it by forking again under this id (statehouse.debug.fork, statehousectl "
-                "run fork --as)"
+                "real one: go on with it by forking again under this id (statehouse.debug.fork, or "
+                "statehousectl run fork --as)"
             )
         if self._agent_id not in (None, record.agent_id):
             raise StepMismatchError(
