@@ -42,6 +42,10 @@ class Layer(Protocol):
         """How a key is called in the layer."""
         ...
 
+    def outward(self, key: RecordKey) -> RecordKey:
+        """How a key of the layer is called outside."""
+        ...
+
     def close(self) -> None:
         """Ends it."""
         ...
@@ -65,6 +69,10 @@ class MemoryLayer:
         return True
 
     def inward(self, key: RecordKey) -> RecordKey:
+        """The same name."""
+        return key
+
+    def outward(self, key: RecordKey) -> RecordKey:
         """The same name."""
         return key
 
@@ -100,6 +108,13 @@ class ForkLayer:
         if not self.has(key.namespace):
             return key
         return RecordKey(key.namespace + FORKS, f"{self._run_id}/{key.agent_id}", key.key)
+
+    def outward(self, key: RecordKey) -> RecordKey:
+        """How a key of the store is called outside."""
+        if not key.agent_id.startswith(self._run_id + "/") or not key.namespace.endswith(FORKS):
+            return key
+        agent_id = key.agent_id.removeprefix(self._run_id + "/")
+        return RecordKey(key.namespace.removesuffix(FORKS), agent_id, key.key)
 
     def close(self) -> None:
         """Nothing to do: the store is somebody else's."""

@@ -19,6 +19,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from statehouse.debug.layers import Layer
 from statehouse.debug.overlay_commits import Inward
+from statehouse.debug.overlay_events import OverlayEvents
 from statehouse.debug.overlay_pages import OverlayPages, over
 from statehouse.errors import InvalidArgumentError, RefusingWritesError
 from statehouse.extend import (
@@ -26,7 +27,6 @@ from statehouse.extend import (
     Committed,
     Engine,
     Erase,
-    EventPage,
     FindEvents,
     Get,
     GetAtVersion,
@@ -69,6 +69,7 @@ class OverlayEngine:
         self.at = at
         self.layer = layer
         self.pages = OverlayPages(self)
+        self.events = OverlayEvents(self)
         self._inward = Inward(self)
         self._lock = threading.Lock()
         self._adopting: list[Callable[[], Sequence[Commit]]] = []
@@ -78,8 +79,8 @@ class OverlayEngine:
             GetMany: self._get_many,
             Scan: self.pages.scan,
             History: self.pages.history,
-            Replay: self._replay,
-            FindEvents: self._find_events,
+            Replay: self.events.replay,
+            FindEvents: self.events.find,
             LookupTxn: self._lookup,
             LocateTime: self.below.execute,
             ListAgents: self._refuse,
@@ -190,23 +191,14 @@ class OverlayEngine:
             size += 0 if read.entry.payload is None else len(read.entry.payload.data)
             if size >= _PAGE_BYTES_MAX:
                 break
-        return Page(tuple(entries), None, self.at if at is None else at)
-
-    # Events.
-
-    def _replay(self, request: Replay) -> EventPage:
-        namespace = request.namespace
-        if namespace is not None and not self.layer.has(namespace):
-            return self.below.execute(request)
-        return self._refuse(request)
-
-    def _find_events(self, request: FindEvents) -> EventPage:
-        return self.below.execute(request)
+        return Page(tuple(entries), None, self.execute(Status()).commit_ts if at is None else at)
 
     def _lookup(self, request: LookupTxn) -> TxnOutcome:
         found = self.layer.engine.execute(request)
+        if self.layer.is_shared:
+            return found
         if found.outcome != "committed":
-            return found if self.layer.is_shared else self.below.execute(request)
+            return self.below.execute(request)
         return TxnOutcome(found.txn_id, found.outcome, self.outward_ts(found.commit_ts))
 
     def _status(self, request: Status) -> StoreStatus:
@@ -217,5 +209,5 @@ class OverlayEngine:
     # Writes.
 
     def _commit(self, request: Commit) -> Committed:
-        reply = self.layer.engine.execute(self._inward.commit(request))
+        reply = self._inward.commit(request)
         return Committed(self.outward_ts(reply.commit_ts), reply.committed_at_us, reply.repeated)

@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from statehouse.debug.overlay_pages import DELETED
-from statehouse.errors import PreconditionFailedError
+from statehouse.errors import PreconditionFailedError, Retry, StatehouseError
 from statehouse.extend import (
     Commit,
+    Committed,
     Copy,
     Delete,
     Extend,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from statehouse.debug.overlay import OverlayEngine
 
 _REMEMBERED_MAX: Final = 1000
+_NEVER: Final = 2**52
+"""A version that no key ever has."""
 
 
 class Inward:
@@ -43,41 +46,57 @@ class Inward:
         self._lock = threading.Lock()
         self._made: OrderedDict[str, tuple[Commit, Commit]] = OrderedDict()
 
-    def commit(self, request: Commit) -> Commit:
-        """Gives a commit as the layer takes it.
+    def commit(self, request: Commit) -> Committed:
+        """Commits to the layer, and gives what that answers.
 
         Raises:
-            PreconditionFailedError: A precondition does not hold.
-            NotFoundError, ErasedError: The base of an `Extend` is gone.
+            StatehouseError: As a commit does.
         """
         with self._lock:
             known = self._made.get(request.txn_id)
             # C2
-            if known is not None and known[0].operations == request.operations:
-                return known[1]
-            made = self._make(request)
-            self._made[request.txn_id] = request, made
+            made, refusal = (known[1], None) if _is_again(known, request) else self._make(request, known)
+            if known is None:
+                self._made[request.txn_id] = request, made
             while len(self._made) > _REMEMBERED_MAX:
                 self._made.popitem(last=False)
-            return made
+        try:
+            return self._engine.layer.engine.execute(made)
+        except StatehouseError as error:
+            if known is None and error.retry is not Retry.SAME:
+                # Nothing was applied under this id.
+                with self._lock:
+                    self._made.pop(request.txn_id, None)
+            if refusal is not None and isinstance(error, PreconditionFailedError):
+                raise refusal from None
+            raise
 
-    def _make(self, request: Commit) -> Commit:
+    def _make(
+        self, request: Commit, known: tuple[Commit, Commit] | None
+    ) -> tuple[Commit, PreconditionFailedError | None]:
         engine, layer = self._engine, self._engine.layer
         read_ts = request.read_ts
+        preconditions, refusal = [], None
+        # An id that was used for something else is what is wrong with a request, whatever it expects.
+        for wanted in () if known is not None else request.preconditions:
+            inward, failed = self._precondition(wanted)
+            preconditions.append(inward)
+            refusal = refusal or failed
         made = replace(
             request,
             operations=tuple([self._operation(each) for each in request.operations]),
             read_ts=None if read_ts is None else engine.inward_ts(max(read_ts, engine.at)),
             reads=tuple([layer.inward(each) for each in request.reads]),
             ranges=tuple([self._range(each) for each in request.ranges]),
-            preconditions=tuple([self._precondition(each) for each in request.preconditions]),
+            preconditions=tuple(preconditions),
         )
         # A memory of this process is a store of its own, and has heard of every id that it will ever be sent.
-        return made if layer.is_shared else replace(made, store_id="", epoch=0, made_at_ts=0)
+        return (made if layer.is_shared else replace(made, store_id="", epoch=0, made_at_ts=0)), refusal
 
     def _range(self, span: KeyRange) -> KeyRange:
         first = self._engine.layer.inward(RecordKey(span.namespace, span.agent_id, ""))
-        return replace(span, namespace=first.namespace, agent_id=first.agent_id)
+        # A delete changes which keys there are, and is a write to the layer.
+        return replace(span, namespace=first.namespace, agent_id=first.agent_id, keys_only=False)
 
     def _operation(self, operation: WriteOperation) -> WriteOperation:
         layer, key = self._engine.layer, operation.key
@@ -98,20 +117,28 @@ class Inward:
             [base[part.start : part.stop] if isinstance(part, Copy) else part for part in extend.parts]
         )
 
-    def _precondition(self, wanted: Precondition) -> Precondition:
-        """C1."""
+    def _precondition(self, wanted: Precondition) -> tuple[Precondition, PreconditionFailedError | None]:
+        """C1. One that does not hold is handed on as one that cannot: whatever else is wrong comes first."""
         engine, layer = self._engine, self._engine.layer
         if not layer.has(wanted.key.namespace):
-            return wanted
+            return wanted, None
+        own = layer.engine.execute(Get(layer.inward(wanted.key))).entry
         found = engine.execute(Get(wanted.key)).entry
         version, commit_ts = (found.version, found.commit_ts) if found.exists else (0, 0)
-        if wanted.version not in (None, version) or wanted.commit_ts not in (None, commit_ts):
-            raise PreconditionFailedError(
-                f"{wanted.key} was expected at {wanted}, but is at version {version}, commit_ts {commit_ts}; "
-                "nothing was applied",
-                which=wanted,
-                version=version,
-                commit_ts=commit_ts,
-            )
-        own = layer.engine.execute(Get(layer.inward(wanted.key))).entry
-        return Precondition(layer.inward(wanted.key), own.version if own.exists else 0)
+        if wanted.version in (None, version) and wanted.commit_ts in (None, commit_ts):
+            return Precondition(layer.inward(wanted.key), own.version if own.exists else 0), None
+        refusal = PreconditionFailedError(
+            f"{wanted.key} was expected at {wanted}, but is at version {version}, commit_ts {commit_ts}; "
+            "nothing was applied",
+            which=wanted,
+            version=version,
+            commit_ts=commit_ts,
+        )
+        return Precondition(layer.inward(wanted.key), _NEVER), refusal
+
+
+def _is_again(known: tuple[Commit, Commit] | None, request: Commit) -> bool:
+    return known is not None and (known[0].operations, known[0].preconditions) == (
+        request.operations,
+        request.preconditions,
+    )

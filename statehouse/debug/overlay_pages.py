@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from statehouse.errors import InvalidArgumentError
-from statehouse.extend import Entry, History, Page, RecordKey, Scan
+from statehouse.extend import Entry, History, Page, RecordKey, Scan, Status
 
 if TYPE_CHECKING:
     from statehouse.debug.overlay import OverlayEngine
@@ -26,6 +26,9 @@ def over(key: RecordKey, upper: Entry, version_below: int, shift: int, *, keys_o
 def is_delete(upper: Entry) -> bool:
     """Whether an entry of a layer stands for a delete."""
     return upper.kind == "delete" or (upper.payload is not None and upper.payload.content_type == DELETED)
+
+
+_PAGE_BYTES_MAX: Final = 1024 * 1024
 
 
 class _Cursor(NamedTuple):
@@ -97,10 +100,14 @@ class OverlayPages:
             end = max(ends) if request.reverse else min(ends)
             ordered = [key for key in ordered if (key >= end if request.reverse else key <= end)]
         shown: list[Entry] = []
+        size_bytes = 0
         for number, key in enumerate(ordered, 1):
-            if rows[key].exists:
-                shown.append(rows[key])
-            if len(shown) == request.limit and (ends or number < len(ordered)):
+            entry = rows[key]
+            if entry.exists:
+                shown.append(entry)
+                size_bytes += 0 if entry.payload is None else len(entry.payload.data)
+            is_full = len(shown) == request.limit or size_bytes >= _PAGE_BYTES_MAX
+            if is_full and (ends or number < len(ordered)):
                 return Page(tuple(shown), str(_Cursor(at, key)), at)
         return Page(tuple(shown), str(_Cursor(at, ordered[-1])) if ends else None, at)
 
@@ -115,29 +122,50 @@ class OverlayPages:
         if engine.is_below(key.namespace, request.at):
             return engine.below.execute(request)
         parts = ("upper", "lower") if request.reverse else ("lower", "upper")
-        part, _, inner = (request.cursor or f"{parts[0]}/").partition("/")
-        if part not in parts:
-            raise InvalidArgumentError(f"not a cursor of this store: {request.cursor!r:.80}")
-        page = self._part(request, part, inner or None)
-        following = None
-        if page.cursor is not None:
-            following = f"{part}/{page.cursor}"
-        elif part == parts[0]:
-            following = f"{parts[1]}/"
-        return Page(page.entries, following, engine.outward_ts(0) if request.at is None else request.at)
+        part, at, inner = parts[0], request.at, None
+        if request.cursor is not None:
+            part, at, inner = _part_of(request.cursor, parts)
+        if at is None:
+            at = engine.execute(Status()).commit_ts
+        entries: list[Entry] = []
+        while True:
+            page = self._part(request, part, at, inner, request.limit - len(entries))
+            entries += page.entries
+            inner = page.cursor
+            if inner is None and part == parts[1]:
+                return Page(tuple(entries), None, at)
+            if inner is None:
+                part = parts[1]
+            if inner is not None or len(entries) >= request.limit:
+                return Page(tuple(entries), json.dumps([part, at, inner]), at)
 
-    def _part(self, request: History, part: str, cursor: str | None) -> Page:
+    def _part(self, request: History, part: str, at: int, cursor: str | None, limit: int) -> Page:
         engine, key = self._engine, request.key
         if part == "lower":
-            at = None if cursor else engine.seen_at(key.namespace)
-            return engine.below.execute(History(key, at, request.reverse, request.limit, cursor))
-        at = None if cursor else engine.inward_ts(request.at)
+            seen = None if cursor else engine.seen_at(key.namespace)
+            return engine.below.execute(History(key, seen, request.reverse, limit, cursor))
         page = engine.layer.engine.execute(
-            History(engine.layer.inward(key), at, request.reverse, request.limit, cursor)
+            History(
+                engine.layer.inward(key),
+                None if cursor else engine.inward_ts(at),
+                request.reverse,
+                limit,
+                cursor,
+            )
         )
         below = engine.version_below(key)
         entries = tuple(over(key, entry, below, engine.layer.shift) for entry in page.entries)
         return Page(entries, page.cursor, page.read_ts)
+
+
+def _part_of(cursor: str, parts: tuple[str, str]) -> tuple[str, int, str | None]:
+    try:
+        part, at, inner = json.loads(cursor)
+    except (ValueError, TypeError):
+        part, at, inner = "", 0, None
+    if part not in parts or type(at) is not int or not isinstance(inner, str | None):
+        raise InvalidArgumentError(f"not a cursor of this store: {cursor!r:.80}")
+    return part, at, inner
 
 
 def _again(request: Scan, at: int | None, after: str | None) -> Scan:
