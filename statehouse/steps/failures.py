@@ -75,6 +75,9 @@ def from_record(path: str, facts: dict[str, Any], declared: Sequence[type[Except
     if isinstance(built_in, type) and issubclass(built_in, Exception):
         return _made(built_in, message)
     ours = error_class(str(facts.get("code", "")))
+    if issubclass(ours, StepError):
+        # Programs look at the status, and are to take the same course again.
+        return ours(message, path=path, status="failed")
     if ours is not StatehouseError:
         return ours(message, path=path)
     return StepError(

@@ -353,8 +353,9 @@ def test_a_cut_off_effect_may_be_said_to_have_had_none(worker: Worker, colour: C
 def test_a_cut_off_effect_may_fail_for_good(worker: Worker, colour: Colour) -> None:
     step, paid = cut_off(worker, colour, if_unknown="fail")
     for _ in range(2):
-        with colour.run(worker()), pytest.raises(StepError, match="nothing says how it ended"):
+        with colour.run(worker()), pytest.raises(StepError, match="nothing says how it ended") as refused:
             step(7)
+        assert refused.value.details["status"] == "failed"
     assert paid == [7]
 
 
