@@ -1,7 +1,8 @@
-"""Random histories of several agents, with conflicts and nesting: records say what steps saw and made."""
+"""Random histories with conflicts, retries and nesting: the records of steps say what they saw and made."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import given, settings
@@ -13,13 +14,15 @@ from statehouse.steps.reading import read_slot
 
 KEYS = ("x", "y", "z")
 AGENTS = ("a", "b")
-# What a body reads, what somebody else writes meanwhile (in its first attempt only), and what it then writes.
+# What a body reads, what somebody else writes meanwhile (in its first attempt only), what it then writes, and
+# how often it fails after that: after the third time it is not tried again.
 TASKS = st.fixed_dictionaries(
     {
         "reads": st.lists(st.sampled_from(KEYS), max_size=3, unique=True),
         "meanwhile": st.lists(st.tuples(st.sampled_from(AGENTS), st.sampled_from(KEYS)), max_size=2),
         "writes": st.lists(st.sampled_from(KEYS), max_size=2, unique=True),
         "nested": st.booleans(),
+        "fails": st.integers(0, 3),
     }
 )
 
@@ -32,6 +35,7 @@ class World:
         self.saw: dict[str, dict[str, Any]] = {}
         self.made: dict[str, dict[str, Any]] = {}
         self._number = 0
+        self._failures = 0
 
     def next(self) -> int:
         """A value that nobody has written yet."""
@@ -45,7 +49,7 @@ class World:
         self.saw[current_step().path], self.made[current_step().path] = {}, {f"leaf-{number}": number}
         return number
 
-    @step
+    @step(retries=2, backoff=0)
     def work(self, number: int, task: dict[str, Any]) -> int:
         """Does a task."""
         running = current_step()
@@ -60,6 +64,10 @@ class World:
         made = {key: self.next() for key in task["writes"]}
         state.update(made)
         self.saw[running.path], self.made[running.path] = saw, made
+        if self._failures < task["fails"]:
+            self._failures += 1
+            self.made[running.path] = {}
+            raise OSError(number)
         return number
 
 
@@ -70,6 +78,8 @@ def agrees(world: World, agent_id: str, record: StepRecord) -> None:
     seen_at = record.commit_ts - 1 if record.read_ts is None else record.read_ts
     assert {key: as_of(key, seen_at) for key in world.saw[record.path]} == world.saw[record.path]
     assert {key: as_of(key, record.commit_ts) for key in world.made[record.path]} == world.made[record.path]
+    if record.status == "failed":
+        assert all(as_of(key, record.commit_ts) == as_of(key, record.commit_ts - 1) for key in KEYS)
     read = run_flow(world.sh, read_slot("default", record.run_id, record.reads)) or {"keys": []}
     versions = {key: version for _, _, keys in read["keys"] for key, version in keys.items()}
     assert versions == {
@@ -85,6 +95,7 @@ def test_the_state_as_of_read_ts_is_what_the_step_saw(program: list[tuple[str, d
         for number, (agent_id, task) in enumerate(program):
             world = World(sh)
             with sh.run(agent_id=agent_id) as run:
-                world.work(number, task)
+                with suppress(OSError):
+                    world.work(number, task)
                 for record in run.steps():
                     agrees(world, agent_id, record)
