@@ -12,7 +12,14 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from statehouse._version import __version__
 from statehouse.debug.exports.file import ExportWriter, writing_to
-from statehouse.debug.exports.format import ExportHeader, event_line, header_to_json, held_to_json, withheld
+from statehouse.debug.exports.format import (
+    ExportHeader,
+    WithheldOperation,
+    event_line,
+    header_to_json,
+    held_to_json,
+    withheld,
+)
 from statehouse.debug.exports.numbered import NumberedEvents
 from statehouse.debug.exports.plan import ExportPlan, plan_export
 from statehouse.extend import run
@@ -39,7 +46,7 @@ class Exported:
         events: How many commits it holds.
         keys: How many keys of state it names; the keys of ranges are not counted.
         ranges: How many ranges of state it holds.
-        withheld: How many values of those commits it does not hold, because the run did not touch their keys.
+        withheld: How many operations of those commits it only names: the run did not touch their keys.
         sha256: The digest of its lines.
         path: The file; None when it was written somewhere else.
         size_bytes: The size of the file; 0 when it was written somewhere else.
@@ -128,9 +135,7 @@ def export_to(
     while (page := run(sh, pages.next())) is not None:
         for event in page:
             shown = _shown(plan, event)
-            left_out += sum(
-                new is not old for new, old in zip(shown.operations, event.operations, strict=True)
-            )
+            left_out += sum(isinstance(each, WithheldOperation) for each in shown.operations)
             writer.line(event_line(shown))
         written += len(page)
         if progress is not None:
@@ -167,7 +172,6 @@ def _header(sh: Statehouse, status: StoreStatus, plan: ExportPlan, *, all_state:
 def _shown(plan: ExportPlan, event: Event) -> Event:
     """An event with the values that the export holds."""
     operations = tuple(
-        operation if operation.payload is None or plan.holds(event, operation) else withheld(operation)
-        for operation in event.operations
+        operation if plan.holds(event, operation) else withheld(operation) for operation in event.operations
     )
     return replace(event, operations=operations)

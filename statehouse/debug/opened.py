@@ -2,7 +2,7 @@
 
 Everything is as of the end of the export, which nothing comes after. What the file does not hold is refused
 with `NotExportedError`, whatever is asked, with three exceptions, where the answer is of the file: which
-agents and namespaces there are, the index of runs, and which events have an id.
+agents and namespaces there are, which runs the index has, and which events have an id.
 """
 
 from __future__ import annotations

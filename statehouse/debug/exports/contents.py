@@ -112,6 +112,12 @@ class ExportContents:
             start -= 1
         return versions[start:stop]
 
+    def is_whole(self, name: RecordKey) -> bool:
+        """Whether a key without any version was never written; else it may have been deleted before (C2)."""
+        since = self.coverage.since(name)
+        named = name.key in self.coverage.keys_of(name.namespace, name.agent_id)
+        return since is not None and (named or since == 0)
+
     def at_version(self, name: RecordKey, version: int) -> Entry:
         """The write that gave a key a version.
 
@@ -123,7 +129,7 @@ class ExportContents:
         place = bisect_left(versions, version, key=_version)
         if place < len(versions) and versions[place].version == version:
             return versions[place]
-        if place == len(versions) and self.coverage.since(name) is not None:
+        if place == len(versions) and (versions or self.is_whole(name)):
             newest = versions[-1].version if versions else 0
             raise NotFoundError(f"{name} has no version {version}; its newest is {newest}", key=name)
         raise not_exported(f"version {version} of {name}", since=self.coverage.since(name), head=self.head)
@@ -145,7 +151,8 @@ class ExportContents:
             NotExportedError: They are not all held since then.
         """
         since = self.coverage.range_since(namespace, agent_id, prefix)
-        if since is None or since > at:
+        known = self.coverage.is_partial(namespace, agent_id) or (since is not None and since <= at)
+        if not known:
             shown = f"{namespace}/{agent_id}/{prefix}…" if prefix else f"everything of {namespace}/{agent_id}"
             raise not_exported(f"{shown} as of commit_ts {at}", since=since, head=self.head)
         keys = self._keys.get((namespace, agent_id), [])

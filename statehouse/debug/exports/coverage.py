@@ -5,6 +5,7 @@
 * C2. A range that is held holds every key in it likewise, also those that were absent. Of a key that is not
   named, and was deleted before the range begins, only that it was absent is known.
 * C3. What is not held is not known: to ask for it is an error, never an absence.
+* C4. The indexes of runs are the exception: a scan of one gives the runs of the export.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Holding:
         from_ts: Since which commit.
         keys: The keys; empty for a range.
         prefix: What the keys of a range begin with; None for keys.
+        partial: Whether only what is held of a range is to be shown (C4).
     """
 
     namespace: str
@@ -68,12 +70,14 @@ class Holding:
     from_ts: int
     keys: tuple[str, ...] = ()
     prefix: str | None = None
+    partial: bool = False
 
 
 class Coverage:
     """Keys and ranges, each since a commit; of several that hold a key, the earliest counts."""
 
     def __init__(self) -> None:
+        self._partial: set[tuple[str, str]] = set()
         self._keys: dict[tuple[str, str], dict[str, int]] = {}
         self._ranges: dict[tuple[str, str], dict[str, int]] = {}
 
@@ -82,6 +86,8 @@ class Coverage:
         if held.prefix is None:
             for key in held.keys:
                 self.add_key(RecordKey(held.namespace, held.agent_id, key), held.from_ts)
+        elif held.partial:
+            self.add_partial(held.namespace, held.agent_id)
         else:
             self.add_range(held.namespace, held.agent_id, held.prefix, held.from_ts)
 
@@ -94,6 +100,14 @@ class Coverage:
         """Adds all keys of an agent that begin with a prefix."""
         ranges = self._ranges.setdefault((namespace, agent_id), {})
         ranges[prefix] = min(from_ts, ranges.get(prefix, from_ts))
+
+    def add_partial(self, namespace: str, agent_id: str) -> None:
+        """Lets an agent be scanned although only some of its keys are held (C4)."""
+        self._partial.add((namespace, agent_id))
+
+    def is_partial(self, namespace: str, agent_id: str) -> bool:
+        """Whether a scan of an agent gives what is held of it (C4)."""
+        return (namespace, agent_id) in self._partial
 
     def since(self, name: RecordKey) -> int | None:
         """Gives since which commit a key is held; None for not at all."""
@@ -111,7 +125,7 @@ class Coverage:
 
     def agents(self) -> list[tuple[str, str]]:
         """Gives the agents something of which is held, as (namespace, agent), in order."""
-        return sorted({*self._keys, *self._ranges})
+        return sorted({*self._keys, *self._ranges, *self._partial})
 
     def keys_of(self, namespace: str, agent_id: str) -> dict[str, int]:
         """Gives the keys of an agent that are held by name, and since when."""
@@ -126,6 +140,8 @@ class Coverage:
         for namespace, agent_id in self.agents():
             for prefix, from_ts in sorted(self.ranges_of(namespace, agent_id).items()):
                 yield Holding(namespace, agent_id, from_ts, prefix=prefix)
+            if (namespace, agent_id) in self._partial:
+                yield Holding(namespace, agent_id, 0, prefix="", partial=True)
             by_start: dict[int, list[str]] = {}
             for key, from_ts in sorted(self.keys_of(namespace, agent_id).items()):
                 by_start.setdefault(from_ts, []).append(key)

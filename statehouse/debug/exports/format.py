@@ -5,11 +5,12 @@
     {"statehouse_run":1,"statehouse":"0.2.0","store_id":"…","epoch":1,"epochs":[…],"namespace":"default",…}
     {"held":["default","planner"],"from_ts":6,"keys":["goal","plan"]}
     {"held":["default.runs","r-42"],"from_ts":0,"prefix":""}
+    {"held":["default.runs.index","all"],"from_ts":0,"prefix":"","partial":true}
     {"commit_ts":3,"txn_id":"…","committed_at_us":…,"origin":{…},"operations":[…]}
     {"trailer":{"events":1,"sha256":"…"}}
 
-An event names all its operations; see `statehouse.protocol.lines`. A write whose value is not held has
-neither ``json`` nor ``base64``, and says ``"withheld":true``.
+An event names all its operations; see `statehouse.protocol.lines`. One that is not held says
+``"withheld":true``, and has neither ``json`` nor ``base64``.
 """
 
 from __future__ import annotations
@@ -88,13 +89,15 @@ class ExportHeader:
 
 
 class WithheldOperation(Operation):
-    """A write whose value an export does not hold."""
+    """An operation that an export names, and does not hold."""
 
     __slots__ = ()
 
     @property
     def value(self) -> Any:
-        """Raises NotExportedError: the value is somewhere else."""
+        """None for a delete; a value raises NotExportedError, since it is somewhere else."""
+        if self.kind == "delete":
+            return None
         from statehouse.debug.exports.coverage import NotExportedError  # noqa: PLC0415 - only for those who ask
 
         raise NotExportedError(
@@ -104,7 +107,7 @@ class WithheldOperation(Operation):
 
 
 def withheld(operation: Operation) -> Operation:
-    """Gives a write without its value."""
+    """Gives an operation without its value."""
     return WithheldOperation(
         operation.namespace, operation.agent_id, operation.key, operation.kind, operation.version
     )
@@ -146,6 +149,8 @@ def header_from_json(line: Mapping[str, Any]) -> ExportHeader:
 def held_to_json(held: Holding) -> dict[str, Any]:
     """Gives the line that says what is held."""
     what: dict[str, Any] = {"keys": held.keys} if held.prefix is None else {"prefix": held.prefix}
+    if held.partial:
+        what["partial"] = True
     return {"held": [held.namespace, held.agent_id], "from_ts": held.from_ts, **what}
 
 
@@ -156,7 +161,14 @@ def held_from_json(line: Mapping[str, Any]) -> Holding:
         ValueError, KeyError, TypeError: It is damaged.
     """
     namespace, agent_id = line["held"]
-    held = Holding(namespace, agent_id, line["from_ts"], tuple(line.get("keys", ())), line.get("prefix"))
+    held = Holding(
+        namespace,
+        agent_id,
+        line["from_ts"],
+        tuple(line.get("keys", ())),
+        line.get("prefix"),
+        line.get("partial") is True,
+    )
     check_namespace(namespace)
     check_agent_id(agent_id)
     check_integer("from_ts", held.from_ts, 0)
@@ -199,7 +211,10 @@ def event_of(line: dict[str, Any]) -> Event:
 
 
 def _withheld_of(line: Mapping[str, Any]) -> Operation:
-    return WithheldOperation(line["namespace"], line["agent_id"], line["key"], "write", line["version"])
+    kind = line["kind"]
+    if kind not in ("write", "delete", "erased"):
+        raise ValueError(kind)
+    return WithheldOperation(line["namespace"], line["agent_id"], line["key"], kind, line["version"])
 
 
 def _check_event(event: Event) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from statehouse.debug.exports.contents import ExportContents
-from statehouse.debug.exports.coverage import NotExportedError
+from statehouse.debug.exports.coverage import NotExportedError, not_exported
 from statehouse.debug.exports.cursors import Asked, pack, unpack
 from statehouse.errors import ErasedError, InvalidArgumentError, LimitExceededError
 from statehouse.extend import (
@@ -95,6 +95,9 @@ class ExportPages:
         asked: Asked = ("history", *request.key, request.reverse)
         read_ts, after = self._begin(asked, request.cursor, request.at)
         rows = self._contents.versions(request.key, read_ts)
+        if not rows and not self._contents.is_whole(request.key):
+            since = self._contents.coverage.since(request.key)
+            raise not_exported(f"the history of {request.key}", since=since, head=self._contents.head)
         earliest = rows[0].version if rows else 1
         if request.reverse:
             left = [row for row in reversed(rows) if after is None or row.version < int(after)]

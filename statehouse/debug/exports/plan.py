@@ -64,7 +64,7 @@ class ExportPlan:
     bases: frozenset[tuple[int, RecordKey]]
 
     def holds(self, event: Event, operation: Operation) -> bool:
-        """Whether the value of an operation is held."""
+        """Whether an operation is held, and not only named."""
         name = name_of(operation)
         since = self.coverage.since(name)
         return (
@@ -133,8 +133,8 @@ class _Planner:
     def _records(self, record: RunRecord) -> Flow[int]:
         """Takes in all records of a run, and gives the commit that it began with."""
         for key in keys.index_keys(record.namespace, record.run_id, record.agent_id, record.started_at_us):
-            # The index of the export is that of the runs in it, so it is whole.
-            self._coverage.add_range(key.namespace, key.agent_id, "", 0)
+            self._coverage.add_key(key, 0)
+            self._coverage.add_partial(key.namespace, key.agent_id)
         return (yield from self._log(keys.runs_namespace(record.namespace), record.run_id))[0]
 
     def _log(self, namespace: str, agent_id: str) -> Flow[list[int]]:
