@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from statehouse.debug.blaming import Blame, blame
+    from statehouse.debug.comparing import Detail, Difference, Pair, diff
     from statehouse.debug.debugging import Debugged, debug
     from statehouse.debug.details import StepDetails, show_step
     from statehouse.debug.divergence import Divergence
@@ -29,11 +30,14 @@ __all__ = [
     "Blame",
     "Change",
     "Debugged",
+    "Detail",
+    "Difference",
     "Divergence",
     "Exported",
     "Finding",
     "Forked",
     "NotExportedError",
+    "Pair",
     "Question",
     "Reads",
     "Rerun",
@@ -43,6 +47,7 @@ __all__ = [
     "Waterfall",
     "blame",
     "debug",
+    "diff",
     "events_of",
     "export",
     "export_to",
@@ -63,11 +68,14 @@ _LATER = {
     "Blame": "statehouse.debug.blaming",
     "Change": "statehouse.debug.reruns",
     "Debugged": "statehouse.debug.debugging",
+    "Detail": "statehouse.debug.comparing",
+    "Difference": "statehouse.debug.comparing",
     "Divergence": "statehouse.debug.divergence",
     "Exported": "statehouse.debug.exporting",
     "Finding": "statehouse.debug.finding",
     "Forked": "statehouse.debug.forking",
     "NotExportedError": "statehouse.debug.exports.coverage",
+    "Pair": "statehouse.debug.comparing",
     "Question": "statehouse.debug.forking",
     "Reads": "statehouse.debug.staleness",
     "Rerun": "statehouse.debug.reruns",
@@ -77,6 +85,7 @@ _LATER = {
     "Waterfall": "statehouse.debug.waterfall",
     "blame": "statehouse.debug.blaming",
     "debug": "statehouse.debug.debugging",
+    "diff": "statehouse.debug.comparing",
     "events_of": "statehouse.debug.finding",
     "export": "statehouse.debug.exporting",
     "export_to": "statehouse.debug.exporting",

@@ -23,8 +23,10 @@ from statehouse.steps.record import RunRecord, StepRecord, run_from_entry, step_
 if TYPE_CHECKING:
     from statehouse.client._sync.handle import Statehouse
 
-_LONG_GAP: Final = 0.5
-_SHOWN_GAP: Final = 0.04
+# Of all the time in which something ran; and never what is short anyway.
+_LONG_GAP: Final = 4.0
+_LONG_GAP_US: Final = 1_000_000
+_SHOWN_GAP: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ class Bar:
         """The last part of its path."""
         return self.path.rpartition("/")[2]
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether a fork has it from its parent: then it ran when the parent did."""
+        return self.step is not None and self.step.taken is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
@@ -73,12 +80,11 @@ class Waterfall:
 
     @property
     def span_us(self) -> tuple[int, int]:
-        """From when to when: the run, and whatever of its steps lies outside."""
-        started = min([self.run.started_at_us, *(bar.started_at_us for bar in self.bars)])
-        ended = max(
-            [self.run.ended_at_us, started, *(bar.ended_at_us or bar.started_at_us for bar in self.bars)]
-        )
-        return started, ended
+        """From when to when: the run, and whatever of its steps lies outside; not what a fork took over."""
+        ran = [bar for bar in self.bars if not bar.is_taken and bar.started_at_us]
+        started = min([self.run.started_at_us, *(bar.started_at_us for bar in ran)])
+        ends = [bar.ended_at_us or bar.started_at_us for bar in ran]
+        return started, max([self.run.ended_at_us, started, *ends])
 
 
 class Scale:
@@ -100,7 +106,7 @@ class Scale:
         self.cuts: list[float] = []
         for start, stop in [(started, started), *busy, (ended, ended)]:
             idle = max(0, start - self._times[-1])
-            if busy and idle > _LONG_GAP * active:
+            if busy and idle > max(_LONG_GAP * active, _LONG_GAP_US):
                 shown = active * _SHOWN_GAP
                 self.cuts.append(self._places[-1] + shown / 2)
             else:
@@ -256,7 +262,10 @@ def _leaves(bars: Sequence[Bar]) -> list[Bar]:
     return [
         bar
         for bar in bars
-        if bar.path not in around and (bar.step is None or bar.step.kind != "wait") and bar.started_at_us
+        if bar.path not in around
+        and not bar.is_taken
+        and (bar.step is None or bar.step.kind != "wait")
+        and bar.started_at_us
     ]
 
 

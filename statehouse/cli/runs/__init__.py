@@ -9,6 +9,7 @@ import click
 
 from statehouse.cli.command import Section
 from statehouse.cli.runs.debug import debug
+from statehouse.cli.runs.diff import diff
 from statehouse.cli.runs.export import export, open_
 from statehouse.cli.runs.fork import fork
 from statehouse.cli.runs.listing import listing
@@ -24,5 +25,5 @@ def run() -> None:
     """Look into runs of steps."""
 
 
-for _command in (listing, show, reads, verify, debug, fork, export, open_):
+for _command in (listing, show, reads, diff, verify, debug, fork, export, open_):
     run.add_command(_command)

@@ -125,12 +125,17 @@ def _written(output: Output, found: StepDetails, written: Written) -> None:
     if before is None and after is None:
         output.styled(("wrote  ", "bold"), (name, "bold"))
         return
+    if before and after and before.version == after.version:
+        output.styled(
+            ("wrote  ", "bold"), (name, "bold"), ("  in the run that it was taken over from", "dim")
+        )
+        return
     sign = SIGNS[change.kind]
     versions = f"  version {before.version} to {after.version}" if before and after else ""
     lines = list(change_lines(change, output.width - 6))
-    inline = lines.pop()[1:] if len(lines) == 1 else ""
+    inline = f" {lines.pop()[1:]}" if len(lines) == 1 else ""
     output.styled(
-        ("wrote  ", "bold"), (f"{sign} {name}", f"bold {LINE_STYLES[sign]}"), (versions, "dim"), f" {inline}"
+        ("wrote  ", "bold"), (f"{sign} {name}", f"bold {LINE_STYLES[sign]}"), (versions, "dim"), inline
     )
     for line in lines:
         output.styled("    ", (line, LINE_STYLES.get(line[:1], "")))

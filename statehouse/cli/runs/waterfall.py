@@ -157,6 +157,8 @@ class Drawing:
         assert self._scale is not None, "there is a scale where bars are drawn"
         full, line, cut = _BLOCKS[is_plain()]
         width = self._bars
+        if bar.is_taken:
+            return [" " * (width + 1)]
         ended = self._until if bar.ended_at_us is None else bar.ended_at_us
         first = min(width - 1, int(self._scale.at(bar.started_at_us) * width))
         last = min(width, max(first + 1, round(self._scale.at(ended) * width)))
@@ -172,13 +174,13 @@ class Drawing:
         """What it was given, gave back and wrote, in one line."""
         wrote = self._wrote(bar)
         room = max(16, room - len(wrote) - 2 if wrote else room)
-        if step.error is not None:
-            result = _error_text(step.error, max(16, 2 * room // 3))
-        else:
-            result = slot_text(step.output, max(12, room // 2))
         arrow = " -> " if is_plain() else " → "
         given = ", ".join(f"{printable(name)}={slot_text(slot, 40)}" for name, slot in step.input.items())
-        most = max(8, room - len(result) - len(arrow) - 2)
+        # Half of the room each, and what the other one does not need.
+        left = room - len(arrow) - 2
+        most = max(8, left // 2, left - len(given))
+        result = slot_text(step.output, most) if step.error is None else _error_text(step.error, most)
+        most = max(8, left - len(result))
         given = given if len(given) <= most else given[: most - 1] + "…"
         text = f"({given}){arrow}{result}" if step.kind == "step" else result
         return f"{text}  {wrote}" if wrote else text
