@@ -41,6 +41,9 @@ help: ## This list
 .venv-phoenix/.installed: requirements/phoenix.lock tools/venv.sh
 	@tools/venv.sh .venv-phoenix requirements/phoenix.lock
 
+.venv-dbos/.installed: requirements/dbos.lock tools/venv.sh
+	@tools/venv.sh .venv-dbos requirements/dbos.lock
+
 .venv-lock/.installed: requirements/lock.lock tools/venv.sh
 	@tools/venv.sh .venv-lock requirements/lock.lock
 
@@ -97,7 +100,7 @@ format: .venv/.installed ## Format, and mend what can be mended
 	$(PY) -m ruff format .
 
 .PHONY: bench
-bench: .venv/.installed ## The benchmarks; fails below a floor
+bench: .venv/.installed .venv-dbos/.installed ## The benchmarks; fails below a floor
 	@$(PY) -m benchmarks $(ARGS)
 
 .PHONY: docs
@@ -119,6 +122,6 @@ lock: .venv-lock/.installed ## Lock requirements again (UPGRADE=1: the newest ve
 
 .PHONY: clean
 clean: ## Remove environments, builds and caches
-	rm -rf .venv .venv-dist .venv-generate .venv-lock .venv-oldest .venv-phoenix .venv-upstream build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
+	rm -rf .venv .venv-dbos .venv-dist .venv-generate .venv-lock .venv-oldest .venv-phoenix .venv-upstream build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
 	rm -f .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -68,6 +68,7 @@ LOCKS: Final = (
     # LangGraph's own tests are those of the version that ours run with.
     Lock("upstream", projects=(STATEHOUSE, LANGGRAPH), extras=("search",), like="dev"),
     Lock("phoenix"),
+    Lock("dbos"),
     Lock("generate"),
     Lock("dist"),
     Lock("lock"),

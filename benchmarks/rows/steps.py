@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from benchmarks.baselines.durable_steps import dbos
+from benchmarks.baselines.tasks import langgraph
 from benchmarks.daemon import daemon
 from benchmarks.measure import Benchmark, Sides
 from benchmarks.values import Values, encoded_size
@@ -67,6 +71,30 @@ def _empty(workspace: Workspace) -> Iterator[Sides]:
             return (time.perf_counter() - began) / count * 1e6
 
         yield Sides(lambda: _run_of(statehouse, count)[0], theirs)
+
+
+_Peer = Callable[[Path], AbstractContextManager[tuple[Callable[[int], float], str]]]
+
+
+@contextmanager
+def _against(workspace: Workspace, peer: _Peer) -> Iterator[Sides]:
+    """Whole runs of steps that do nothing, each step synced on both sides, in microseconds a step."""
+    count = workspace.scaled(500)
+    with ExitStack() as stack:
+        path = stack.enter_context(workspace.directory("steps"))
+        statehouse = stack.enter_context(Statehouse(f"file:{path}"))
+        theirs, about = stack.enter_context(peer(stack.enter_context(workspace.directory("peer"))))
+
+        def ours() -> float:
+            began = time.perf_counter()
+            with statehouse.run(agent_id=_AGENT):
+                for _ in range(count):
+                    nothing()
+            return (time.perf_counter() - began) / count * 1e6
+
+        ours()
+        theirs(count)
+        yield Sides(ours, lambda: theirs(count), lambda: about)
 
 
 @contextmanager
@@ -165,6 +193,26 @@ ROWS = (
         target=0.8,
         floor=0.5,
         prepare=_through_the_daemon,
+    ),
+    Benchmark(
+        "step-dbos",
+        "a step that does nothing, embedded, synced, time",
+        "@DBOS.step on SQLite",
+        "us",
+        "lower",
+        target=0.4,
+        floor=0.8,
+        prepare=partial(_against, peer=dbos),
+    ),
+    Benchmark(
+        "step-langgraph",
+        "a step that does nothing, embedded, synced, time",
+        "LangGraph's @task with SqliteSaver, durability sync",
+        "us",
+        "lower",
+        target=0.4,
+        floor=0.8,
+        prepare=partial(_against, peer=langgraph),
     ),
     Benchmark(
         "step-resume",
