@@ -51,7 +51,7 @@ help: ## This list
 venv: .venv/.installed ## Make .venv with everything below in it
 
 .PHONY: demo
-demo: .venv/.installed ## Agents: asked, killed half-way, resumed, replayed; two at a daemon; one of LangGraph
+demo: .venv/.installed ## Agents: asked, killed half-way, resumed, replayed; two at a daemon; one of LangGraph; one that went wrong
 	@$(PY) examples/research_agent/demo.py $(ARGS)
 
 .PHONY: test

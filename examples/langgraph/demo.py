@@ -1,4 +1,4 @@
-"""The last part of the demo: an agent of LangGraph whose thread a daemon keeps, killed and going on.
+"""A part of the demo: an agent of LangGraph whose thread a daemon keeps, killed and going on.
 
 make demo
 """

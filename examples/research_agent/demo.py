@@ -1,7 +1,8 @@
 """The agent is asked, killed half-way with SIGKILL, and asked again: what was finished is not done twice.
 
 Then two agents at once use one daemon, and their replay is followed live (`together`); and an agent of
-LangGraph keeps its thread in a daemon, is killed, goes on, and is shown (`examples.langgraph.demo`).
+LangGraph keeps its thread in a daemon, is killed, goes on, and is shown (`examples.langgraph.demo`). Last,
+one of two agents goes wrong, and its span leads to why, and to a mend (`examples.debugging.demo`).
 
     python examples/research_agent/demo.py    (or: make demo)
 
@@ -25,7 +26,8 @@ if not __package__:
     # Run as a file, whose folder Python then searches instead of the repository.
     sys.path[0] = str(ROOT)
 
-from examples.langgraph import demo as langgraph  # noqa: E402 - the path is needed first
+from examples.debugging import demo as debugging  # noqa: E402 - the path is needed first
+from examples.langgraph import demo as langgraph  # noqa: E402
 from examples.research_agent import together  # noqa: E402
 from examples.research_agent.__main__ import AGENT_ID  # noqa: E402
 from examples.research_agent.notebook import Notebook  # noqa: E402
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Tells the story; gives the exit code."""
     parser = argparse.ArgumentParser(
         description="The research agent: asked, killed, resumed, replayed; then two of them at one daemon; "
-        "then an agent of LangGraph."
+        "then an agent of LangGraph; then one that went wrong."
     )
     parser.add_argument("--question", default=QUESTION)
     parser.add_argument("--kill-after", type=int, default=5, metavar="STEP", help="(default: %(default)s)")
@@ -79,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _tell(stage, options.question, options.kill_after)
             together.tell(stage, options.together, options.pace)
             langgraph.tell(stage, options.pace)
+            debugging.tell(stage)
     except StoryError as error:
         print(f"\nThis went wrong: {error}", file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ from io import StringIO
 
 import pytest
 
-from examples.debugging import as_of, blame, debug, export, find, fork, reads, show, verify
+from examples.debugging import as_of, blame, debug, diff, export, find, fork, reads, show, verify
 from tests.tracing.collected import collecting
 
 SAID = {
@@ -45,6 +45,14 @@ other state: {'kilos': 25, 'bill': 125}    ran order#1
 another plan: {'kilos': 10, 'bill': 40}    ran order#1
 nothing else: OverBudgetError: 25 kilos of beans are 125, and 100 may be spent    ran order#1
 the buyer may still spend 100
+""",
+    diff.main: """\
+quote#1: the same
+plan#1: the same
+~wait:approval#1: the same
+order#1: reads, status, error, output, writes
+left otherwise: default/buyer/budget
+left otherwise: default/buyer/stock/beans
 """,
     export.main: """\
 purchase.shrun holds 14 commits and 2 keys of state

@@ -53,7 +53,7 @@ def test_the_demo_kills_resumes_and_replays_and_serves_two_at_once() -> None:
     assert "-> statehoused exited with 0" in second
     assert "has all 8 commits" in second
 
-    langgraph = second.partition("\n11. ")[2]
+    langgraph, _, debugging = second.partition("\n11. ")[2].partition("\n15. ")
     assert "-> kill -9 after 3 files were counted" in langgraph
     assert "none of these tools was called again" in langgraph
     assert "$ statehousectl -n langgraph replay lines --from " in langgraph
@@ -61,6 +61,9 @@ def test_the_demo_kills_resumes_and_replays_and_serves_two_at_once() -> None:
     assert '+ {"type":"ai","content":"I add them up."' in langgraph
     assert re.search(r"-> right: \d+ files match examples/langgraph/\*.py; they have \d+ lines", langgraph)
     assert langgraph.endswith("-> statehoused exited with 0\n")
+
+    assert "the purchase failed: OverBudgetError" in debugging
+    assert debugging.endswith("-> statehoused exited with 0\n")
 
 
 @pytest.mark.slow
