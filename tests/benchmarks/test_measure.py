@@ -144,7 +144,7 @@ def test_the_baselines_import_nothing_of_ours() -> None:
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add((node.module or "").partition(".")[0])
-    assert imported - sys.stdlib_module_names == {"grpc", "langgraph", "rocksdict"}
+    assert imported - sys.stdlib_module_names == {"dbos", "grpc", "langgraph", "rocksdict"}
 
 
 @pytest.mark.parametrize("size", [100, 200, 1024])
