@@ -37,6 +37,7 @@ from statehouse.debug.programs import Program
 from statehouse.debug.reruns import seen_at
 from statehouse.debug.sessions import Session, everywhere, overlay_connection, store_of
 from statehouse.debug.taking import stub, take, took_the_same
+from statehouse.debug.undoing import undone
 from statehouse.debug.views import view_of
 from statehouse.errors import InvalidArgumentError, NotFoundError, StepError, StepMismatchError
 from statehouse.extend import Commit, Flow, RecordKey, Write, encode
@@ -234,8 +235,11 @@ class ForkLogic(RunLogic):
 
     def _came_before(self, record: StepRecord) -> bool:
         """Whether a step had ended before the one that the fork begins at; not one that lies in it."""
-        target = self.plan.step
-        return record.commit_ts < target.commit_ts and not record.path.startswith(target.path + "/")
+        return record.commit_ts < self.plan.step.commit_ts and not self.is_inside(record.path)
+
+    def is_inside(self, path: str) -> bool:
+        """Whether a step lies in the one that the fork begins at."""
+        return path.startswith(self.plan.step.path + "/")
 
 
 def _refusal(call: StepCall, effects: str, why: str) -> StepError:
@@ -308,8 +312,8 @@ def fork(
     value, error = None, None
     with ExitStack() as stack:
         stack.callback(logic.connection.close)
-        if is_new and state:
-            _set_state(logic, state)
+        if is_new:
+            _begin(logic, state)
         if every_handle:
             stack.enter_context(everywhere(logic.overlay, store_of(over)))
         try:
@@ -338,11 +342,15 @@ def _check_same(over: Connection, namespace: str, run_id: str, facts: dict[str, 
     return False
 
 
-def _set_state(logic: ForkLogic, state: Mapping[str, Any]) -> None:
-    writes = tuple(
-        [
-            Write(RecordKey(logic.namespace, logic.agent_id, key), encode(value))
-            for key, value in state.items()
-        ]
-    )
-    logic.overlay.execute(Commit(new_txn_id(), writes, origin=logic.origin()))
+def _begin(logic: ForkLogic, state: Mapping[str, Any]) -> None:
+    """Makes the state that a fork begins with."""
+    plan = logic.plan
+    operations = {
+        each.key: each
+        for each in run_flow(logic.connection, undone(logic.view, logic.namespace, plan.step, plan.at))
+    }
+    for key, value in state.items():
+        name = RecordKey(logic.namespace, logic.agent_id, key)
+        operations[name] = Write(name, encode(value))
+    if operations:
+        logic.overlay.execute(Commit(new_txn_id(), tuple(operations.values()), origin=logic.origin()))

@@ -114,8 +114,7 @@ class ReplayLogic(RunLogic):
         self.state = "ended"
 
     def warn_once(self, what: str) -> bool:
-        """Takes down what a run would warn of, that the source of a step has changed; says that it did."""
-        self.changed.setdefault(what.removeprefix("source "))
+        """Warns of nothing: what has changed is told at the end."""
         return False
 
     def perform(self, call: StepCall) -> StepFlow[Any]:
@@ -134,6 +133,8 @@ class ReplayLogic(RunLogic):
             error = yield from mismatch(call, found)
             details = error.details
             self.diverge("input", found, _in_short(error), details.get("recorded"), details.get("now"))
+        if found.source_hash not in ("", call.definition.source_hash) and call.definition.source_hash:
+            self.changed.setdefault(found.function)
         if self._runs_body(call, found):
             return (yield from self._rerun(call, found))
         # R3

@@ -37,8 +37,9 @@ def take(call: StepCall, record: StepRecord) -> StepFlow[Any]:
     """
     run = _fork(call)
     logic = _transaction(call)
-    # What came before the fork's point is in the state that it began with.
-    if record.status == "executed" and record.commit_ts > run.plan.at:
+    # What came before the fork's point is in the state that it began with, unless that was undone.
+    is_new = record.commit_ts > run.plan.at or run.is_inside(record.path)
+    if record.status == "executed" and is_new:
         for name, entry in (yield from _writes(run, record)):
             _stage(logic, name, entry)
     slots: Slots = []
