@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from statehouse.debug.exports.coverage import NotExportedError
 from statehouse.errors import CompactedError, ErasedError, NotFoundError
 from statehouse.extend import Flow
 
@@ -20,12 +21,13 @@ class Gap:
     Attributes:
         what: What was asked for, in words.
         why: ``compacted``: history does not reach back that far; ``erased``: it was erased for good;
-            ``missing``: it is not there, though something refers to it.
+            ``missing``: it is not there, though something refers to it; ``not_exported``: it is not in the
+            file of an exported run.
         oldest: The oldest commit_ts that can be read; None unless it was compacted.
     """
 
     what: str
-    why: Literal["compacted", "erased", "missing"]
+    why: Literal["compacted", "erased", "missing", "not_exported"]
     oldest: int | None = None
 
     def __str__(self) -> str:
@@ -34,6 +36,8 @@ class Gap:
                 return f"{self.what} was compacted: the oldest commit_ts that can be read is {self.oldest}"
             case "erased":
                 return f"{self.what} was erased"
+            case "not_exported":
+                return f"{self.what} is not in this export"
             case _:
                 return f"{self.what} is missing"
 
@@ -48,6 +52,8 @@ class Gaps:
         """Gives what a flow gives; None where that is gone, which is noted."""
         try:
             return (yield from flow)
+        except NotExportedError:
+            self.note(Gap(what, "not_exported"))
         except CompactedError as error:
             self.note(Gap(what, "compacted", error.details.get("oldest")))
         except ErasedError:

@@ -200,7 +200,7 @@ class Questions:
                 assert mine.payload in (None, theirs.payload)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     before=st.lists(st.tuples(st.sampled_from(KEYS), st.booleans()), max_size=6),
     programs=st.lists(DOINGS, min_size=1, max_size=3),
