@@ -22,6 +22,8 @@ from statehouse.debug.exports.format import (
 )
 from statehouse.debug.exports.numbered import NumberedEvents
 from statehouse.debug.exports.plan import ExportPlan, plan_export
+from statehouse.debug.opened import export_header
+from statehouse.errors import InvalidArgumentError
 from statehouse.extend import run
 from statehouse.protocol.names import check_namespace, check_text
 from statehouse.steps.clock import now_us
@@ -89,6 +91,7 @@ def export(
 
     Raises:
         NotFoundError: There is no such run.
+        InvalidArgumentError: It is exported already.
         AlreadyExistsError: The file is there already.
         CompactedError: The store does not reach back to where the run began.
         LimitExceededError: It would be larger than 1 GiB, unpacked.
@@ -116,6 +119,8 @@ def export_to(
         StatehouseError: See `export`.
         OSError: It cannot be written.
     """
+    if export_header(sh) is not None:
+        raise InvalidArgumentError(f"{sh.url} is an exported run already: copy the file")
     wanted = sh.namespace if namespace is None else namespace
     check_namespace(wanted)
     check_text("run_id", run_id, _RUN_ID_BYTES_MAX)
