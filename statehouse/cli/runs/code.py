@@ -101,11 +101,11 @@ def lines_of(text: str) -> str:
 
 
 def show_error(error: BaseException) -> None:
-    """Writes what a program raised to stderr, from where the program's own code begins."""
-    lines = traceback.TracebackException.from_exception(error)
-    own = [frame for frame in lines.stack if "/statehouse/" not in frame.filename.replace("\\", "/")]
-    lines.stack = traceback.StackSummary.from_list(own or list(lines.stack))
-    sys.stderr.write("".join(lines.format(chain=False)))
+    """Writes what a program raised, and where, to stderr: its own lines, without those of what calls it."""
+    raised = traceback.TracebackException.from_exception(error)
+    own = [frame for frame in raised.stack if "/statehouse/" not in frame.filename.replace("\\", "/")]
+    where = traceback.StackSummary.from_list(own or list(raised.stack))
+    sys.stderr.write("".join(["in the program:\n", *where.format(), *raised.format_exception_only()]))
 
 
 def divergence_json(divergence: Divergence | None) -> dict[str, Any] | None:
