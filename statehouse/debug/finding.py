@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from statehouse.debug.entries import entries_of
 from statehouse.debug.layers import FORKS
 from statehouse.debug.naming import namespaces_of, step_named
 from statehouse.debug.references import Reading, ReferenceKind, readings, step_readings
@@ -21,8 +22,6 @@ from statehouse.extend import (
     EventPage,
     FindEvents,
     Flow,
-    GetMany,
-    Page,
     RecordKey,
     Replay,
     Status,
@@ -229,7 +228,7 @@ class _Seen:
             for run_id, path in pending
             if run_id in where
         ]
-        for entry in (yield from _read_all(names)):
+        for entry in (yield from entries_of(names)):
             if entry.payload is not None:
                 record = step_from_entry(entry)
                 self._steps[record.run_id, record.path] = record
@@ -241,7 +240,7 @@ class _Seen:
         names = [keys.run_key(where, run_id) for run_id, places in self._places.items() for where in places]
         found = {
             entry.key.agent_id: run_from_entry(entry)
-            for entry in (yield from _read_all(names))
+            for entry in (yield from entries_of(names))
             if entry.payload is not None
         }
         missing = [run_id for run_id in self._places if run_id not in found]
@@ -258,11 +257,3 @@ def _is_step(operation: Operation) -> bool:
 def _entry(event: Event, operation: Operation) -> Entry:
     name = RecordKey(operation.namespace, operation.agent_id, operation.key)
     return Entry(name, operation.payload, operation.version, event.commit_ts, operation.kind)
-
-
-def _read_all(names: list[RecordKey]) -> Flow[list[Entry]]:
-    found: list[Entry] = []
-    while len(found) < len(names):
-        page: Page = yield GetMany(tuple(names[len(found) : len(found) + 1000]))
-        found += page.entries
-    return found

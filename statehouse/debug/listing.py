@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from statehouse.debug.entries import entries_of
 from statehouse.errors import InvalidArgumentError
-from statehouse.extend import Flow, GetMany, Page, Scan, run
+from statehouse.extend import Flow, Page, Scan, run
 from statehouse.protocol.names import check_agent_id
 from statehouse.steps import keys
 from statehouse.steps.record import RunRecord, RunStatus, run_from_entry
@@ -74,10 +75,7 @@ def _page(
         limit=_ROWS_AT_ONCE,
         cursor=cursor,
     )
-    found: list[RunRecord] = []
     names = [keys.run_key(namespace, keys.indexed_run_id(entry.key.key)) for entry in index.entries]
-    while names:
-        page: Page = yield GetMany(tuple(names))
-        found += [run_from_entry(entry) for entry in page.entries if entry.payload is not None]
-        del names[: len(page.entries)]
-    return found, index.cursor
+    entries = yield from entries_of(names)
+    # A run that was erased has nothing left to list.
+    return [run_from_entry(entry) for entry in entries if entry.payload is not None], index.cursor

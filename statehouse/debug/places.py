@@ -10,15 +10,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from statehouse.debug.entries import entries_of
 from statehouse.debug.layers import FORKS
 from statehouse.debug.overlay_pages import DELETED
 from statehouse.errors import NotFoundError
-from statehouse.extend import Entry, Flow, GetMany, KeyRange, Page, RecordKey, Scan
+from statehouse.extend import Entry, Flow, KeyRange, Page, RecordKey, Scan
 from statehouse.steps import keys
 from statehouse.steps.reading import read_run
 from statehouse.steps.record import RunRecord
 
-_KEYS_AT_ONCE: Final = 1000
 _FORKS_MAX: Final = 16
 
 
@@ -63,7 +63,7 @@ class Place:
         found: dict[RecordKey, Entry] = {}
         for layer in reversed(self._layers):
             places = {layer.place(name): name for name in wanted}
-            read = yield from _read_many(list(places), _earlier(at, layer.until))
+            read = yield from entries_of(list(places), _earlier(at, layer.until))
             for entry in read:
                 name = places[entry.key]
                 found[name] = _over(name, found.get(name), entry)
@@ -123,17 +123,6 @@ def _over(name: RecordKey, lower: Entry | None, upper: Entry) -> Entry:
     if upper.payload is not None and upper.payload.content_type == DELETED:
         return Entry(name, None, version, upper.commit_ts, "delete")
     return Entry(name, upper.payload, version, upper.commit_ts, upper.kind)
-
-
-def _read_many(names: Sequence[RecordKey], at: int | None) -> Flow[list[Entry]]:
-    found: list[Entry] = []
-    while len(found) < len(names):
-        page: Page = yield GetMany(tuple(names[len(found) : len(found) + _KEYS_AT_ONCE]), at)
-        found += page.entries
-        at = page.read_ts
-        if not page.entries:
-            break
-    return found
 
 
 def _earlier(left: int | None, right: int | None) -> int | None:
