@@ -20,7 +20,8 @@ WIDTH: Final = 114
 _LINES: Final = 60
 _ASKING: Final = (b"(Pdb) ", b"(step) ")
 _ASKING_BYTES: Final = 16
-_STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")
+# Colours, and what a line editor says to the terminal around the line that is typed.
+_CONTROLS: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]\r?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Typed:
 
     @property
     def text(self) -> str:
-        """What it showed, without colours."""
-        return _STYLE.sub("", self.shown)
+        """What it showed, as text alone."""
+        return _CONTROLS.sub("", self.shown)
 
 
 def type_in(
