@@ -38,6 +38,8 @@ Examples:
   statehousectl get planner goal --at -5m
   statehousectl diff planner --at 100 --to 120
   statehousectl replay planner --follow
+  statehousectl find 85d6b84389c2c7fc        (a span, a trace, a run, ...)
+  statehousectl run show r-42 --follow
   statehousectl store dump -o - | gzip > agent-data.jsonl.gz
 
 \b

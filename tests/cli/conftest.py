@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from statehouse.cli.app import app
 from statehouse.engine import open_engine
 from statehouse.storage.memory import MemoryStore
 from statehouse.testing.daemon import serving
+from tests.debug.purchases import buy_stale, plan, refuse
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
@@ -88,6 +89,15 @@ def fill(where: Path | str) -> None:
         sh.write("x", 1, agent_id="other", namespace="team-b")
 
 
+def fill_with_runs(sh: Statehouse) -> None:
+    """Makes ``r-42`` with commits 4, 5, 9 and 10, a failed run and one with steps in steps."""
+    buy_stale(sh)
+    with suppress(ValueError), sh.run("r-bad", agent_id="buyer", name="returns", code_version="abc"):
+        refuse("no\x1b[31m way")
+    with sh.run("r-deep", agent_id="planner"):
+        plan(["tea", "milk"])
+
+
 @pytest.fixture(scope="session", params=["directory", "daemon"])
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a store that no test writes to: six commits, two namespaces; in either home."""
@@ -99,6 +109,31 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         directory = tmp_path_factory.mktemp("filled") / "store"
         fill(directory)
         yield f"file:{directory}"
+
+
+@pytest.fixture(scope="session", params=["directory", "daemon"])
+def bought(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a store of runs that no test writes to; in either home. See `tests.debug.purchases`."""
+    if request.param == "daemon":
+        with daemon() as url:
+            with Statehouse(url) as sh:
+                fill_with_runs(sh)
+            yield url
+    else:
+        directory = tmp_path_factory.mktemp("bought") / "store"
+        with Statehouse(directory) as sh:
+            fill_with_runs(sh)
+        yield f"file:{directory}"
+
+
+@pytest.fixture
+def inspect(bought: str) -> Run:
+    """Runs a command on the store of runs; it must not write."""
+
+    def run(*args: str) -> Ran:
+        return ran_in_process(*args, url=bought)
+
+    return run
 
 
 @pytest.fixture

@@ -62,7 +62,8 @@ def shown_duration(microseconds: int) -> str:
     if microseconds < 1_000_000:
         return f"{microseconds / 1000:.3g} ms" if microseconds < 999_500 else "1 s"
     seconds = microseconds / 1_000_000
-    if seconds < 60:
+    # What would be rounded to a minute is one.
+    if seconds < 59.95:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -112,7 +112,7 @@ class Drawing:
         self._wide = width >= _WIDE
         left = width - self._names - self._stamps - 2 - 9 - 6
         words = max([len(worded(step)) for step in steps] or [0])
-        self._bars = max(10, 2 * left // 5 if self._wide else left - min(words + 2 if words else 0, 24))
+        self._bars = max(10, left // 3 if self._wide else left - min(words + 2 if words else 0, 24))
 
     def line(self, bar: Bar, *, values: bool = False) -> None:
         """Writes the line, or lines, of a step."""
