@@ -28,10 +28,11 @@ _ABSENT = "(nothing)"
 @click.option("--pdb", is_flag=True, help="Stop at the first line of the step's function, in pdb.")
 @click.pass_obj
 def debug(settings: Settings, *, run_id: str, program: str, step: str, pdb: bool) -> None:
-    """Run one step of a run again, as it ran: its arguments, the state that it saw, its time and chance.
+    """Run one step of a run again, as it ran.
 
-    The program is run up to the step, all others being answered from their records. What the step writes goes
-    to an overlay, and is shown beside what was recorded. Exits with 1 when that differs.
+    It has its arguments, the state that it saw, its time and its chance. The program is run up to the step,
+    all others being answered from their records. What the step writes goes to an overlay, and is shown beside
+    what was recorded. Exits with 1 when that differs.
     """
     from statehouse.cli.opening import reading
     from statehouse.debug import debugging

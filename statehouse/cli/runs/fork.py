@@ -54,9 +54,9 @@ def fork(
     set_output: tuple[tuple[str, Any], ...],
     fork_id: str | None,
 ) -> None:
-    """Run a new run from a step of a recorded one, on the state that the step saw.
+    """Run a new run from a step of a recorded one.
 
-    The fork has the parent's input and state as of then, and writes beside it: nothing of the parent changes.
+    The fork has the parent's input and the state that the step saw, and writes beside it: nothing of the parent changes.
     Steps that the parent had called before are taken from its records. Exits with 1 when the program fails.
     """
     from statehouse.cli.opening import writing

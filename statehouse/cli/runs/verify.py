@@ -29,7 +29,7 @@ __all__ = ["verify"]
 )
 @click.pass_obj
 def verify(settings: Settings, *, run_id: str, program: str, bodies: str) -> None:
-    """Run a program through a recorded run, and find where it goes another way.
+    """Run a program through a recorded run, and find what differs.
 
     Each step is answered from its record: its body does not run, and nothing is written to the store. The
     function takes the run, or enters `with sh.run(...)` itself. Exits with 1 at a divergence, which is
