@@ -362,8 +362,11 @@ def test_a_line_that_is_no_object_is_refused(path: Path, line: bytes) -> None:
 def test_a_bomb_is_not_unpacked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_file, "LINE_BYTES_MAX", 10_000)
     monkeypatch.setattr(export_file, "FILE_BYTES_MAX", 100_000)
+    monkeypatch.setattr(export_file, "ROWS_MAX", 100)
     head = gzip.decompress(path.read_bytes()).splitlines(keepends=True)[0]
-    for bomb in (b" " * 50_000_000, b'{"held":["n","a"],"from_ts":0,"prefix":""}\n' * 10_000):
+    line = b'{"held":["n","a"],"from_ts":0,"prefix":""}\n'
+    keys = b'{"held":["n","a"],"from_ts":0,"keys":["a","b"]}\n'
+    for bomb in (b" " * 50_000_000, line * 10_000, keys * 51):
         path.write_bytes(gzip.compress(head + bomb))
         with pytest.raises(CorruptionError, match="unpacks to more than an export may hold"):
             load_export(path)

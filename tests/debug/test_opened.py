@@ -200,7 +200,8 @@ class Questions:
                 assert mine.payload in (None, theirs.payload)
 
 
-@settings(max_examples=20)
+@pytest.mark.parametrize("home", ["reference", "memory"])
+@settings(max_examples=10)
 @given(
     before=st.lists(st.tuples(st.sampled_from(KEYS), st.booleans()), max_size=6),
     programs=st.lists(DOINGS, min_size=1, max_size=3),
@@ -208,12 +209,12 @@ class Questions:
 )
 def test_a_file_answers_as_the_store_did_or_not_at_all(
     tmp_path_factory: pytest.TempPathFactory,
+    home: str,
     before: list[tuple[str, bool]],
     programs: list[list[tuple[str, str]]],
     all_state: bool,
 ) -> None:
-    store = ReferenceEngine()
-    with Statehouse.from_engine(store) as sh:
+    with Statehouse.from_engine(ReferenceEngine()) if home == "reference" else Statehouse("memory:") as sh:
         for key, is_write in before:
             if is_write:
                 sh.write(key, "before", agent_id="a")
@@ -224,7 +225,7 @@ def test_a_file_answers_as_the_store_did_or_not_at_all(
                 World(sh).work(doings)
         path = tmp_path_factory.mktemp("exports") / "run.shrun"
         with exported(sh, path, f"r-{len(programs) // 2}", all_state=all_state) as file:
-            questions = Questions(store, engine_of(file), names(sh))
+            questions = Questions(sh.connection.engine, engine_of(file), names(sh))
             questions.keys()
             questions.histories()
             questions.ranges()

@@ -1,8 +1,8 @@
 """The file of an exported run: JSON lines, compressed, with a header, a count and a digest.
 
 * F1. A file appears under its name when it is whole and on disk, or not at all.
-* F2. What is read is bounded before it is unpacked and parsed, whatever the file says: by `LINE_BYTES_MAX`
-  and `FILE_BYTES_MAX`.
+* F2. What is read is bounded before it is unpacked and parsed, whatever the file says: by `LINE_BYTES_MAX`,
+  `FILE_BYTES_MAX` and `ROWS_MAX`.
 * F3. Nothing of a file is believed before its trailer is reached and its digest is right. The digest finds
   accidents: whoever can write a file can write a digest, too.
 """
@@ -31,6 +31,9 @@ LINE_BYTES_MAX: Final = 64 * MIB
 FILE_BYTES_MAX: Final = 1024 * MIB
 """How much an export may hold, unpacked: it is opened in memory."""
 
+ROWS_MAX: Final = 2_000_000
+"""How many operations and names of keys: in memory, each takes more than in the file."""
+
 _TRAILER: Final = b'{"trailer":'
 _COMPRESSION: Final = 6
 
@@ -44,6 +47,7 @@ class ExportWriter:
         )
         self._digest = sha256()
         self._size = 0
+        self._rows = 0
 
     def line(self, content: dict[str, Any]) -> None:
         """Writes a line.
@@ -53,10 +57,11 @@ class ExportWriter:
         """
         data = json_bytes(content) + b"\n"
         self._size += len(data)
-        if self._size > FILE_BYTES_MAX or len(data) > LINE_BYTES_MAX:
+        self._rows += _rows_of(content)
+        if self._size > FILE_BYTES_MAX or self._rows > ROWS_MAX or len(data) > LINE_BYTES_MAX:
             raise LimitExceededError(
-                f"the export is larger than {FILE_BYTES_MAX // MIB} MiB, which is as much as can be opened: "
-                "leave out --all-state, or export a shorter run",
+                f"the export is larger than {FILE_BYTES_MAX // MIB} MiB or {ROWS_MAX:,} operations, which is "
+                "as much as can be opened: leave out --all-state, or export a shorter run",
                 limit=FILE_BYTES_MAX,
                 actual=self._size,
             )
@@ -170,11 +175,14 @@ class ExportLines:
                 return
             self.size_bytes += len(line)
             if len(line) > LINE_BYTES_MAX or self.size_bytes > FILE_BYTES_MAX:
-                raise CorruptionError(
-                    f"{self.name} unpacks to more than an export may hold (lines of {LINE_BYTES_MAX // MIB} "
-                    f"MiB, {FILE_BYTES_MAX // MIB} MiB in all): it was not made by statehousectl"
-                )
+                raise self._too_large()
             yield line
+
+    def _too_large(self) -> CorruptionError:
+        return CorruptionError(
+            f"{self.name} unpacks to more than an export may hold (lines of {LINE_BYTES_MAX // MIB} MiB, "
+            f"{FILE_BYTES_MAX // MIB} MiB and {ROWS_MAX:,} operations in all): statehousectl did not make it"
+        )
 
     def _header(self) -> dict[str, Any]:
         line = next(self._raw, b"")
@@ -200,7 +208,7 @@ class ExportLines:
         Raises:
             CorruptionError: The file is cut or altered.
         """
-        events = number = 0
+        events = number = rows = 0
         for number, line in enumerate(self._raw, 2):
             if line.startswith(_TRAILER):
                 self._check_trailer(line, events)
@@ -210,6 +218,9 @@ class ExportLines:
             if not isinstance(content, dict):
                 raise CorruptionError(f"{self.name}: line {number} is damaged; get an unaltered copy")
             events += "commit_ts" in content
+            rows += _rows_of(content)
+            if rows > ROWS_MAX:
+                raise self._too_large()
             yield content
         raise CorruptionError(f"{self.name} is cut: it ends after line {max(number, 1)}; get the whole file")
 
@@ -225,6 +236,11 @@ class ExportLines:
         if next(self._raw, b""):
             raise CorruptionError(f"{self.name}: there is more after its trailer; get an unaltered copy")
         self.sha256 = proof
+
+
+def _rows_of(content: dict[str, Any]) -> int:
+    rows = content.get("operations", content.get("keys"))
+    return len(rows) if isinstance(rows, list | tuple) else 0
 
 
 def _parsed(line: bytes) -> Any:
