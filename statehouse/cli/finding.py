@@ -11,6 +11,7 @@ from statehouse.cli.command import Command, Settings
 from statehouse.cli.command import limit as limit_option
 from statehouse.cli.events import event_json, full_name, write_events
 from statehouse.cli.runs.cells import STATUS_STYLES
+from statehouse.cli.runs.waterfall import sign_of, stamps, worded
 from statehouse.cli.show import Output, note, printable
 from statehouse.programs.exits import Exit, Refusal
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["find"]
 
 _STEPS_SHOWN: Final = 20
+_STEPS_AT_LENGTH: Final = 3
 
 
 @click.command(cls=Command)
@@ -60,8 +62,11 @@ def _write(output: Output, found: Finding) -> None:
     if not found.steps:
         for run in found.runs[:_STEPS_SHOWN]:
             _write_run(output, run)
-    for step in found.steps[:_STEPS_SHOWN]:
-        _write_step(output, found, step)
+    elif output.terminal and len(found.steps) > _STEPS_AT_LENGTH:
+        _list_steps(output, found)
+    else:
+        for step in found.steps[:_STEPS_SHOWN]:
+            _write_step(output, found, step)
     more = len(found.steps) - _STEPS_SHOWN
     if more > 0:
         note(f"and {more:,} more steps: `run show {found.steps[0].run_id}` shows them")
@@ -69,6 +74,23 @@ def _write(output: Output, found: Finding) -> None:
         note(f"the step {path} of run {run_id} has no record: it is running, or was ended")
     if output.terminal and (found.steps or found.runs):
         output.line("")
+
+
+def _list_steps(output: Output, found: Finding) -> None:
+    """Many steps: a line each, below their runs."""
+    steps = found.steps[:_STEPS_SHOWN]
+    width = max(len(printable(step.path)) for step in steps)
+    for run in found.runs:
+        own = [step for step in steps if step.run_id == run.run_id]
+        if own:
+            _write_run(output, run)
+        for step in own:
+            output.styled(
+                (f"  {sign_of(step.status)} ", STATUS_STYLES.get(step.status, "")),
+                f"{printable(step.path):{width}}",
+                (f"  {stamps(step)}", "dim"),
+                (f"  {words}" if (words := worded(step)) else "", "yellow"),
+            )
 
 
 def _write_run(output: Output, run: RunRecord) -> None:

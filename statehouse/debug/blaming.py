@@ -27,6 +27,7 @@ from statehouse.steps.reading import read_run
 from statehouse.steps.record import RunRecord, StepRecord, step_from_entry
 
 if TYPE_CHECKING:
+    from statehouse.client._async.handle import StatehouseAsync
     from statehouse.client._sync.handle import Statehouse
 
 DEPTH_MAX: Final = 100
@@ -63,7 +64,7 @@ class Blame:
 
 
 def blame(
-    sh: Statehouse,
+    sh: Statehouse | StatehouseAsync,
     key: str,
     *,
     agent_id: str,

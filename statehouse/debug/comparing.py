@@ -28,6 +28,7 @@ from statehouse.steps.reading import read_slot, read_steps
 from statehouse.steps.record import RunRecord, StepRecord
 
 if TYPE_CHECKING:
+    from statehouse.client._async.handle import StatehouseAsync
     from statehouse.client._sync.handle import Statehouse
 
 Aspect = Literal["path", "input", "reads", "status", "error", "output", "writes"]
@@ -141,7 +142,9 @@ class Difference:
         return self.first is None and not self.state and self.left.status == self.right.status
 
 
-def diff(sh: Statehouse, left: str, right: str, *, namespace: str | None = None) -> Difference:
+def diff(
+    sh: Statehouse | StatehouseAsync, left: str, right: str, *, namespace: str | None = None
+) -> Difference:
     """Compares two runs.
 
     Args:

@@ -15,6 +15,7 @@ from statehouse.steps.reading import read_slot
 from statehouse.steps.record import RunRecord, StepRecord
 
 if TYPE_CHECKING:
+    from statehouse.client._async.handle import StatehouseAsync
     from statehouse.client._sync.handle import Statehouse
 
 _KEYS_MAX = 1000
@@ -60,7 +61,9 @@ class StepDetails:
     gaps: tuple[Gap, ...] = ()
 
 
-def show_step(sh: Statehouse, run_id: str, step: str, *, namespace: str | None = None) -> StepDetails:
+def show_step(
+    sh: Statehouse | StatehouseAsync, run_id: str, step: str, *, namespace: str | None = None
+) -> StepDetails:
     """Gives everything about one step.
 
     Args:

@@ -35,6 +35,7 @@ from statehouse.steps.record import RunRecord, StepRecord, run_from_entry, step_
 from statehouse.tracing.attributes import state_ref
 
 if TYPE_CHECKING:
+    from statehouse.client._async.handle import StatehouseAsync
     from statehouse.client._sync.handle import Statehouse
 
 _RUNS: Final = keys.runs_namespace("")
@@ -82,7 +83,7 @@ class Finding:
         return state_ref(self.status.store_id, self.status.epoch, record.namespace, commit_ts)
 
 
-def find(sh: Statehouse, reference: str) -> Finding | None:
+def find(sh: Statehouse | StatehouseAsync, reference: str) -> Finding | None:
     """Gives what a reference leads to; None when it is nothing here.
 
     Args:
@@ -100,7 +101,7 @@ def find(sh: Statehouse, reference: str) -> Finding | None:
     return run(sh, _find(sh.namespace, reference.strip()))
 
 
-def events_of(sh: Statehouse, finding: Finding) -> Iterator[Event]:
+def events_of(sh: Statehouse | StatehouseAsync, finding: Finding) -> Iterator[Event]:
     """Iterates over all events of a finding, asking for further pages as they are needed.
 
     Raises:

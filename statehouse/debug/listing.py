@@ -13,6 +13,7 @@ from statehouse.steps import keys
 from statehouse.steps.record import RunRecord, RunStatus, run_from_entry
 
 if TYPE_CHECKING:
+    from statehouse.client._async.handle import StatehouseAsync
     from statehouse.client._sync.handle import Statehouse
 
 STATUSES: Final[tuple[RunStatus, ...]] = ("running", "finished", "failed", "interrupted")
@@ -20,7 +21,7 @@ _ROWS_AT_ONCE: Final = 200
 
 
 def runs(
-    sh: Statehouse,
+    sh: Statehouse | StatehouseAsync,
     *,
     agent_id: str | None = None,
     status: RunStatus | None = None,
@@ -50,7 +51,11 @@ def runs(
 
 
 def _runs(
-    sh: Statehouse, namespace: str, agent_id: str | None, status: RunStatus | None, limit: int | None
+    sh: Statehouse | StatehouseAsync,
+    namespace: str,
+    agent_id: str | None,
+    status: RunStatus | None,
+    limit: int | None,
 ) -> Iterator[RunRecord]:
     cursor: str | None = None
     left = limit

@@ -27,6 +27,7 @@ from statehouse.steps.reading import read_steps
 from statehouse.steps.record import RunRecord, StepRecord
 
 if TYPE_CHECKING:
+    from statehouse.client._async.handle import StatehouseAsync
     from statehouse.client._sync.handle import Statehouse
 
 KEYS_MAX: Final = 1000
@@ -114,7 +115,7 @@ class Reads:
     gaps: tuple[Gap, ...] = ()
 
 
-def reads(sh: Statehouse, run_id: str, step: str, *, namespace: str | None = None) -> Reads:
+def reads(sh: Statehouse | StatehouseAsync, run_id: str, step: str, *, namespace: str | None = None) -> Reads:
     """Gives what a step had read, and which of that was stale.
 
     Args:

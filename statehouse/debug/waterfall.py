@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from statehouse.client.blocking import iterate
+from statehouse.client.pages import ReplayPages
 from statehouse.debug.gaps import Gap, Gaps
 from statehouse.debug.naming import run_named
 from statehouse.debug.touched import written_by
@@ -21,6 +23,7 @@ from statehouse.steps.reading import read_steps
 from statehouse.steps.record import RunRecord, StepRecord, run_from_entry, step_from_entry
 
 if TYPE_CHECKING:
+    from statehouse.client._async.handle import StatehouseAsync
     from statehouse.client._sync.handle import Statehouse
 
 # Of all the time in which something ran; and never what is short anyway.
@@ -133,7 +136,7 @@ class Scale:
         return (left + (time_us - start) / (stop - start) * (right - left)) / self._whole
 
 
-def show(sh: Statehouse, run_id: str, *, namespace: str | None = None) -> Waterfall:
+def show(sh: Statehouse | StatehouseAsync, run_id: str, *, namespace: str | None = None) -> Waterfall:
     """Gives a run and its steps, as they are now.
 
     Args:
@@ -148,7 +151,7 @@ def show(sh: Statehouse, run_id: str, *, namespace: str | None = None) -> Waterf
     return run(sh, _show(sh.namespace if namespace is None else namespace, run_id))
 
 
-def follow(sh: Statehouse, waterfall: Waterfall) -> Iterator[Bar | RunRecord]:
+def follow(sh: Statehouse | StatehouseAsync, waterfall: Waterfall) -> Iterator[Bar | RunRecord]:
     """Goes on with a run: gives each step as it is committed, and the record of the run when it changes.
 
     It ends with the run, at once if that has ended already. A worker that was killed leaves its run running:
@@ -164,13 +167,10 @@ def follow(sh: Statehouse, waterfall: Waterfall) -> Iterator[Bar | RunRecord]:
     record = waterfall.run
     if record.status != "running":
         return
-    events = sh.replay(
-        agent_id=record.run_id,
-        namespace=keys.runs_namespace(record.namespace),
-        from_ts=waterfall.as_of + 1,
-        follow=True,
+    pages = ReplayPages(
+        keys.runs_namespace(record.namespace), record.run_id, from_ts=waterfall.as_of + 1, follow=True
     )
-    for event in events:
+    for event in iterate(sh, pages):
         for entry in _entries(event):
             if entry.key.key == keys.RUN:
                 changed = run_from_entry(entry)

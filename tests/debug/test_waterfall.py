@@ -9,7 +9,7 @@ import pytest
 
 from statehouse import InvalidArgumentError, NotFoundError, RunRecord, Statehouse, StepRecord, debug, step
 from statehouse.debug.waterfall import Bar, Scale, Waterfall
-from tests.debug.purchases import buy, plan, refuse, search
+from tests.debug.purchases import buy, buy_stale, plan, refuse, search
 
 
 def bar(path: str, began: int, ended: int | None, *, taken: bool = False) -> Bar:
@@ -110,6 +110,19 @@ def test_following_gives_each_step_until_the_run_ends(sh: Statehouse) -> None:
 def test_following_a_run_that_has_ended_ends_at_once(sh: Statehouse) -> None:
     buy(sh)
     assert list(debug.follow(sh, debug.show(sh, "r-42"))) == []
+
+
+def test_the_other_colour_of_a_handle_will_do(sh: Statehouse) -> None:
+    buy_stale(sh)
+    aio = sh.aio
+    assert [each.path for each in debug.show(aio, "r-42").bars] == ["quote#1", "order#1"]
+    assert [each.run_id for each in debug.runs(aio, limit=1)] == ["r-42-noon"]
+    assert len(debug.reads(aio, "r-42", "order").stale) == 1
+    assert debug.diff(aio, "r-42", "r-42").alike
+    assert debug.blame(aio, "order", agent_id="buyer").step is not None
+    found = debug.find(aio, "r-42#order")
+    assert found is not None
+    assert len(list(debug.events_of(aio, found))) == 1
 
 
 def test_runs_are_listed_the_newest_first(sh: Statehouse) -> None:
