@@ -195,6 +195,8 @@ class ForkLogic(RunLogic):
         own = yield from self.history.find(call)
         if own is not None:
             # F2. It is asked for once more: what was loaded of it is gone.
+            if own.status == "failed" and path in self.retry:
+                self.ran.append(path)
             return (yield from super().perform(call))
         record = yield from self.parents.find(call)
         if path in self.plan.outputs:

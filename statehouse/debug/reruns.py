@@ -185,8 +185,12 @@ def compared(run: ReplayLogic, done: Rerun) -> StepFlow[Difference | None]:
         was, now = dict(record.error or {}), failures.to_record(done.error) if done.error else {}
         if was.get("type") == now.get("type") and was.get("message") == now.get("message"):
             return None
+        output = (yield from run.shared.read(record.output)) if record.output is not None else done.output
         return Difference(
-            "failure", f"the step {path} {_ended(was)}, and now it {_ended(now)}", was or None, now or None
+            "failure",
+            f"the step {path} {_ended(was, output)}, and now it {_ended(now, output)}",
+            was or None,
+            now or None,
         )
     recorded = yield from run.shared.read(record.output or {})
     if recorded != done.output:
@@ -211,5 +215,5 @@ def compared(run: ReplayLogic, done: Rerun) -> StepFlow[Difference | None]:
     return None
 
 
-def _ended(error: Mapping[str, Any]) -> str:
-    return f"raised {error['type']}: {error.get('message', '')}" if error else "returned"
+def _ended(error: Mapping[str, Any], output: Any) -> str:
+    return f"raised {error['type']}: {error.get('message', '')}" if error else f"returned {output!r:.200}"
