@@ -23,6 +23,7 @@ from statehouse.extend import (
     LocateTime,
     LookupTxn,
     Page,
+    Read,
     RecordKey,
     Replay,
     Request,
@@ -108,6 +109,10 @@ class Questions:
         except StatehouseError as error:
             return type(error)
 
+    def entry(self, engine: Engine, request: Get | GetAtVersion) -> Any:
+        found = self.answer(engine, request)
+        return found.entry if isinstance(found, Read) else found
+
     def same(self, request: Request[Any]) -> bool:
         """Whether the file answers, and then as the store does."""
         try:
@@ -130,9 +135,8 @@ class Questions:
             for at in range(self.head + 1):
                 held = since is not None and since <= at
                 if held and not self.file.contents.is_whole(name):
-                    found = self.file.execute(Get(name, at)).entry
-                    entry = self.store.execute(Get(name, at)).entry
-                    assert found == entry or (not entry.exists and found.kind is None)
+                    found, entry = (self.entry(engine, Get(name, at)) for engine in (self.file, self.store))
+                    assert found == entry or (found.kind is None and not entry.exists)
                 else:
                     assert self.same(Get(name, at)) == held
                     assert self.same(GetMany((name,), at)) == held
@@ -143,10 +147,10 @@ class Questions:
             newest = len(self.store.execute(History(name, self.head, limit=100)).entries)
             for version in range(1, newest + 1):
                 try:
-                    found = self.file.execute(GetAtVersion(name, version)).entry
+                    found = self.entry(self.file, GetAtVersion(name, version))
                 except NotExported:
                     continue
-                assert found == self.store.execute(GetAtVersion(name, version)).entry
+                assert found == self.entry(self.store, GetAtVersion(name, version))
             self.same(History(name, self.head))
             rows, wanted = self._backwards(name), self.store.execute(History(name, self.head, reverse=True))
             assert rows == list(wanted.entries)[: len(rows)]
@@ -171,6 +175,7 @@ class Questions:
                 continue
             for prefix in ("", "p/", "p/2", "step/"):
                 for at in range(self.head + 1):
+                    self.same(Scan(namespace, agent_id, prefix, at, limit=1))
                     self.same(Scan(namespace, agent_id, prefix, at, reverse=bool(at % 2)))
                     self.same(Scan(namespace, agent_id, prefix, at, keys_only=True, after="p/1"))
 
@@ -205,6 +210,7 @@ class Questions:
 @given(
     before=st.lists(st.tuples(st.sampled_from(KEYS), st.booleans()), max_size=6),
     programs=st.lists(DOINGS, min_size=1, max_size=3),
+    erased=st.sampled_from((None, *KEYS)),
     all_state=st.booleans(),
 )
 def test_a_file_answers_as_the_store_did_or_not_at_all(
@@ -212,6 +218,7 @@ def test_a_file_answers_as_the_store_did_or_not_at_all(
     home: str,
     before: list[tuple[str, bool]],
     programs: list[list[tuple[str, str]]],
+    erased: str | None,
     all_state: bool,
 ) -> None:
     with Statehouse.from_engine(ReferenceEngine()) if home == "reference" else Statehouse("memory:") as sh:
@@ -223,6 +230,8 @@ def test_a_file_answers_as_the_store_did_or_not_at_all(
         for number, doings in enumerate(programs):
             with sh.run(agent_id="a", run_id=f"r-{number}"):
                 World(sh).work(doings)
+        if erased is not None:
+            sh.erase(keys=[erased], agent_id="a")
         path = tmp_path_factory.mktemp("exports") / "run.shrun"
         with exported(sh, path, f"r-{len(programs) // 2}", all_state=all_state) as file:
             questions = Questions(sh.connection.engine, engine_of(file), names(sh))

@@ -63,8 +63,9 @@ class ExportPages:
         for key in request.keys:
             check_record_key(key)
         read_ts = self._read_ts(request.at)
-        found = (_readable(self._contents.entry(key, read_ts), read_ts) for key in request.keys)
-        return Page(tuple(_fitting(found, len(request.keys) or 1)[0]), None, read_ts)
+        found = (self._contents.entry(key, read_ts) for key in request.keys)
+        taken, _ = _fitting(found, len(request.keys) or 1)
+        return Page(tuple([_readable(entry, read_ts) for entry in taken]), None, read_ts)
 
     def scan(self, request: Scan) -> Page:
         """See `Scan`."""
@@ -83,9 +84,10 @@ class ExportPages:
         rows: Iterator[Entry] = self._contents.existing(*where, read_ts, reverse=request.reverse, after=after)
         if request.keys_only:
             rows = (Entry(row.key, None, row.version, row.commit_ts, row.kind) for row in rows)
-        else:
-            rows = (_readable(row, read_ts) for row in rows)
         taken, more = _fitting(rows, request.limit)
+        if not request.keys_only:
+            # Only the rows of this page: the next one, which tells whether there are more, may be erased.
+            taken = [_readable(row, read_ts) for row in taken]
         return Page(tuple(taken), pack(asked, read_ts, taken[-1].key.key) if more else None, read_ts)
 
     def history(self, request: History) -> Page:
