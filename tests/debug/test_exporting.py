@@ -7,6 +7,7 @@ import json
 import random
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from statehouse import Statehouse, current_step, debug, step
 from statehouse.debug.exports import file as export_file
 from statehouse.debug.exports.contents import load_export
+from statehouse.engine import open_engine
 from statehouse.errors import (
     AlreadyExistsError,
     CorruptionError,
@@ -28,6 +30,8 @@ from statehouse.errors import (
 )
 from statehouse.extend import run as run_flow
 from statehouse.steps.reading import read_slot
+from statehouse.storage.memory import MemoryStore
+from statehouse.testing.daemon import serving
 from tests.debug.exported import BIG, exported, fill, main, plan
 
 Lines = list[dict[str, Any]]
@@ -127,6 +131,18 @@ def test_a_run_that_runs_is_exported_as_it_is(sh: Statehouse, tmp_path: Path) ->
         plan("second")
     with exported(sh, tmp_path / "y.shrun", "running") as opened:
         assert len(opened.run(run_id="running").steps()) == 2
+
+
+def test_a_daemon_is_exported_from_as_an_engine_is(tmp_path: Path) -> None:
+    engine = open_engine(MemoryStore(), durability="none")
+    with closing(engine), serving(engine, grace_s=0.0) as url:
+        with Statehouse.from_engine(engine) as local:
+            fill(local)
+            near = debug.export(local, "r-1", tmp_path / "near.shrun")
+        with Statehouse(url) as remote:
+            far = debug.export(remote, "r-1", tmp_path / "far.shrun")
+    assert (far.events, far.keys, far.withheld) == (near.events, near.keys, near.withheld)
+    assert facts(tmp_path / "far.shrun")[1:] == facts(tmp_path / "near.shrun")[1:]
 
 
 def test_what_is_written_meanwhile_is_not_in_it(sh: Statehouse, tmp_path: Path) -> None:
