@@ -5,7 +5,7 @@ it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -24,12 +24,13 @@ from statehouse.debug.exports.numbered import NumberedEvents
 from statehouse.debug.exports.plan import ExportPlan, plan_export
 from statehouse.debug.opened import export_header
 from statehouse.errors import InvalidArgumentError
-from statehouse.extend import run
+from statehouse.extend import Status, ask, run
 from statehouse.protocol.names import check_namespace, check_text
 from statehouse.steps.clock import now_us
 from statehouse.steps.keys import is_of_runs
 
 if TYPE_CHECKING:
+    from statehouse.client._async.handle import StatehouseAsync
     from statehouse.client._sync.handle import Statehouse
     from statehouse.extend import StoreStatus
     from statehouse.protocol.replies import Event
@@ -65,7 +66,7 @@ class Exported:
 
 
 def export(
-    sh: Statehouse,
+    sh: Statehouse | StatehouseAsync,
     run_id: str,
     path: str | os.PathLike[str],
     *,
@@ -105,7 +106,7 @@ def export(
 
 
 def export_to(
-    sh: Statehouse,
+    sh: Statehouse | StatehouseAsync,
     run_id: str,
     file: IO[bytes],
     *,
@@ -124,9 +125,10 @@ def export_to(
     wanted = sh.namespace if namespace is None else namespace
     check_namespace(wanted)
     check_text("run_id", run_id, _RUN_ID_BYTES_MAX)
-    status = sh.status()
+    status: StoreStatus = run(sh, ask(Status()))
     plan = run(sh, plan_export(status, wanted, run_id, all_state=all_state))
-    header = _header(sh, status, plan, all_state=all_state)
+    last = run(sh, NumberedEvents([plan.to_ts], payloads=False).next())
+    header = _header(status, plan, last, all_state=all_state)
     writer = ExportWriter(file)
     writer.line(header_to_json(header))
     keys = ranges = 0
@@ -149,9 +151,11 @@ def export_to(
     return Exported(header, written, keys, ranges, left_out, proof)
 
 
-def _header(sh: Statehouse, status: StoreStatus, plan: ExportPlan, *, all_state: bool) -> ExportHeader:
+def _header(
+    status: StoreStatus, plan: ExportPlan, last: Sequence[Event] | None, *, all_state: bool
+) -> ExportHeader:
     record = plan.family.run
-    last = next(iter(sh.replay(whole_store=True, from_ts=plan.to_ts, to_ts=plan.to_ts, payloads=False)))
+    assert last, "the commit that the export ends with is there"
     return ExportHeader(
         statehouse=__version__,
         store_id=status.store_id,
@@ -168,7 +172,7 @@ def _header(sh: Statehouse, status: StoreStatus, plan: ExportPlan, *, all_state:
         runs=tuple(each.run_id for each in plan.family),
         from_ts=plan.from_ts,
         to_ts=plan.to_ts,
-        to_us=last.committed_at_us,
+        to_us=last[-1].committed_at_us,
         exported_at_us=now_us(),
         all_state=all_state,
     )

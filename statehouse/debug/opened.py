@@ -45,6 +45,7 @@ from statehouse.extend import (
 )
 
 if TYPE_CHECKING:
+    from statehouse.client._async.handle import StatehouseAsync
     from statehouse.client._sync.handle import Statehouse
 
 R = TypeVar("R")
@@ -190,7 +191,7 @@ def open(path: str | os.PathLike[str]) -> Statehouse:  # noqa: A001 - `statehous
     return Statehouse.from_connection(connection, namespace=engine.contents.header.namespace)
 
 
-def export_header(sh: Statehouse) -> ExportHeader | None:
+def export_header(sh: Statehouse | StatehouseAsync) -> ExportHeader | None:
     """Gives what an opened export is of; None for the handle of a store."""
     engine: Any = sh.connection.engine
     while engine is not None and not isinstance(engine, ExportedEngine):

@@ -80,6 +80,30 @@ def test_daemons(url: str, where: str) -> None:
     assert parse(url) == Address("remote", where, url)
 
 
+@pytest.mark.parametrize(
+    "url", ["run.shrun", "./run.shrun", "file:run.shrun", "sub/run.shrun", Path("run.shrun")]
+)
+def test_an_exported_run_is_known_by_its_ending(url: str | Path) -> None:
+    address = parse(url)
+    assert address.kind == "export"
+    assert address.where.endswith("run.shrun")
+
+
+@pytest.mark.parametrize("head,kind", [(b"\x1f\x8b\x08", "export"), (b"{", "file"), (b"", "file")])
+def test_an_exported_run_is_known_by_how_it_begins(head: bytes, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "report").write_bytes(head)
+    assert parse(f"file:{tmp_path / 'report'}").kind == kind
+
+
+def test_a_directory_is_no_exported_run(tmp_path: Path) -> None:
+    (tmp_path / "store.shrun").mkdir()
+    assert parse(tmp_path / "store.shrun").kind == "file"
+
+
+def test_a_socket_is_no_exported_run() -> None:
+    assert parse("unix:/run.shrun").kind == "remote"
+
+
 def test_a_relative_socket_is_where_it_was_when_the_url_was_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

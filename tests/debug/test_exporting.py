@@ -133,6 +133,10 @@ def test_a_run_that_runs_is_exported_as_it_is(sh: Statehouse, tmp_path: Path) ->
         assert len(opened.run(run_id="running").steps()) == 2
 
 
+def test_an_awaiting_handle_will_do(sh: Statehouse, path: Path) -> None:
+    assert debug.export(sh.aio, "r-1", path, force=True).events == len(load_export(path).events)
+
+
 def test_a_daemon_is_exported_from_as_an_engine_is(tmp_path: Path) -> None:
     engine = open_engine(MemoryStore(), durability="none")
     with closing(engine), serving(engine, grace_s=0.0) as url:
