@@ -17,13 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from statehouse.debug.entries import newest_ts
 from statehouse.debug.gaps import Gap, Gaps
 from statehouse.debug.naming import run_named
 from statehouse.debug.pairing import paired
 from statehouse.debug.places import Place, place_of
 from statehouse.debug.staleness import saw
 from statehouse.debug.touched import read_by, written_by
-from statehouse.extend import Entry, Flow, Payload, RecordKey, Status, StoreStatus, encode, run
+from statehouse.extend import Entry, Flow, Payload, RecordKey, encode, run
 from statehouse.steps.reading import read_slot, read_steps
 from statehouse.steps.record import RunRecord, StepRecord
 
@@ -161,17 +162,15 @@ def diff(
 
 
 def _diff(namespace: str, left_id: str, right_id: str) -> Flow[Difference]:
-    status: StoreStatus = yield Status()
     gaps = Gaps()
     left = yield from _side(namespace, left_id, gaps)
     right = yield from _side(namespace, right_id, gaps)
+    now = yield from newest_ts(left.run.key)
     pairs = []
     for one, other in paired(left.steps, right.steps):
         details = yield from _details(left, right, one, other)
         pairs.append(Pair(one, other, details))
-    state, more = yield from _state(
-        left, right, max(status.commit_ts, left.run.commit_ts, right.run.commit_ts)
-    )
+    state, more = yield from _state(left, right, now)
     return Difference(left.run, right.run, tuple(pairs), state, more, gaps.found)
 
 

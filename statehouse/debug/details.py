@@ -10,7 +10,7 @@ from statehouse.debug.gaps import Gap, Gaps
 from statehouse.debug.naming import run_named, step_named
 from statehouse.debug.places import place_of
 from statehouse.debug.touched import Touched, given_to, touched
-from statehouse.extend import Entry, Flow, RecordKey, Status, StoreStatus, run
+from statehouse.extend import Entry, EventPage, Flow, RecordKey, Replay, run
 from statehouse.steps.reading import read_slot
 from statehouse.steps.record import RunRecord, StepRecord
 
@@ -47,7 +47,8 @@ class StepDetails:
         output: What it returned; None also for a failed one.
         touched: The keys that it read and wrote.
         written: Those that it wrote, a thousand at most, with their values.
-        status: The store, as it is now.
+        store_id: The store; empty where its commit cannot be read any more.
+        epoch: Its epoch.
         gaps: What cannot be told any more.
     """
 
@@ -57,7 +58,8 @@ class StepDetails:
     output: Any
     touched: Touched
     written: tuple[Written, ...]
-    status: StoreStatus
+    store_id: str
+    epoch: int
     gaps: tuple[Gap, ...] = ()
 
 
@@ -83,13 +85,20 @@ def _details(namespace: str, run_id: str, path: str) -> Flow[StepDetails]:
     gaps = Gaps()
     record = yield from run_named(namespace, run_id)
     step = yield from step_named(record, path)
-    status: StoreStatus = yield Status()
+    known = yield from gaps.around(f"commit {step.commit_ts}", _ids(step.commit_ts))
+    store_id, epoch = ("", 0) if known is None else known
     given = yield from given_to(record, step, gaps)
     slot = read_slot(record.namespace, record.run_id, step.output)
     output = yield from gaps.around(f"the result of {step.path}", slot)
     keys = yield from touched(record, step, gaps)
     written = yield from _written(record, step, keys, gaps)
-    return StepDetails(record, step, given, output, keys, written, status, gaps.found)
+    return StepDetails(record, step, given, output, keys, written, store_id, epoch, gaps.found)
+
+
+def _ids(commit_ts: int) -> Flow[tuple[str, int]]:
+    """Which store and epoch a commit is in."""
+    page: EventPage = yield Replay(None, None, commit_ts, commit_ts, limit=1, payloads=False)
+    return page.store_id, page.epoch
 
 
 def _written(record: RunRecord, step: StepRecord, keys: Touched, gaps: Gaps) -> Flow[tuple[Written, ...]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from statehouse.errors import EngineError, ErasedError
-from statehouse.extend import Entry, Flow, GetMany, History, Page, RecordKey
+from statehouse.extend import Entry, Flow, GetMany, History, Page, RecordKey, Scan
 
 _KEYS_AT_ONCE: Final = 1000
 
@@ -39,3 +39,15 @@ def entries_of(names: Sequence[RecordKey], at: int | None = None) -> Flow[list[E
 def _newest(name: RecordKey, at: int | None) -> Flow[Entry]:
     page: Page = yield History(name, at, reverse=True, limit=1)
     return page.entries[0] if page.entries else Entry(name, None, 0, 0, None)
+
+
+def newest_ts(name: RecordKey) -> Flow[int]:
+    """Gives the newest commit_ts, by a read of a key that may be read.
+
+    `Status` says it, too, and more; for that it may have to look at the whole store.
+
+    Raises (in the flow):
+        StatehouseError: As a read does.
+    """
+    page: Page = yield Scan(name.namespace, name.agent_id, name.key, keys_only=True, limit=1)
+    return page.read_ts

@@ -9,13 +9,13 @@ can be iterated over.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from statehouse.debug.entries import entries_of
 from statehouse.debug.layers import FORKS
 from statehouse.debug.naming import namespaces_of, step_named
-from statehouse.debug.references import Reading, ReferenceKind, readings, step_readings
+from statehouse.debug.references import SCHEME, Reading, ReferenceKind, readings, step_readings
 from statehouse.errors import NotFoundError
 from statehouse.extend import (
     Entry,
@@ -58,7 +58,8 @@ class Finding:
         unrecorded: Steps that made a commit and have no record: they are running, or were ended.
         events: The events, or the first page of them.
         following: What asks for the events after these; None when these are all.
-        status: The store, as it was when this was found.
+        store_id: The store.
+        epoch: Its epoch.
     """
 
     reference: str
@@ -69,7 +70,8 @@ class Finding:
     unrecorded: tuple[StepName, ...]
     events: tuple[Event, ...]
     following: FindEvents | Replay | None = None
-    status: StoreStatus | None = field(default=None, repr=False)
+    store_id: str = ""
+    epoch: int = 0
 
     def run_of(self, step: StepRecord) -> RunRecord | None:
         """The run of one of the steps."""
@@ -78,9 +80,9 @@ class Finding:
     def state_ref(self, step: StepRecord, commit_ts: int) -> str:
         """Names the state of a step's namespace as of a commit: ``sh://store/epoch/namespace@ts``."""
         record = self.run_of(step)
-        if record is None or self.status is None:
+        if record is None or not self.store_id:
             return ""
-        return state_ref(self.status.store_id, self.status.epoch, record.namespace, commit_ts)
+        return state_ref(self.store_id, self.epoch, record.namespace, commit_ts)
 
 
 def find(sh: Statehouse | StatehouseAsync, reference: str) -> Finding | None:
@@ -125,34 +127,39 @@ def step_of(event: Event) -> StepName | None:
 
 
 def _find(namespace: str, reference: str) -> Flow[Finding | None]:
-    status: StoreStatus = yield Status()
+    status: StoreStatus | None = None
+    if reference.startswith(SCHEME):
+        # Only here: to say how a store is, all of it may have to be looked at.
+        status = yield Status()
     for reading in readings(reference, status):
         page: EventPage = yield reading.request
-        if not page.events or not _is_in(page.events[0], reading.namespace):
-            continue
-        following = None if page.done else reading.request.after(page)
-        seen = _Seen(namespace, page.events)
-        runs, steps, unrecorded = yield from seen.resolve()
-        around = tuple([step for step in steps if step.parent_span_id == reading.around])
-        if reading.around and around:
-            runs = [each for each in runs if any(step.run_id == each.run_id for step in around)]
-            steps, unrecorded = list(around), []
-        return Finding(
-            reference,
-            reading.kind,
-            _said(reading, around),
-            tuple(runs),
-            tuple(steps),
-            tuple(unrecorded),
-            page.events,
-            following,
-            status,
-        )
+        if page.events and _is_in(page.events[0], reading.namespace):
+            return (yield from _found(namespace, reference, reading, page))
     for run_id, path in step_readings(reference):
-        found = yield from _find_step(namespace, reference, run_id, path, status)
+        found = yield from _find_step(namespace, reference, run_id, path)
         if found is not None:
             return found
     return None
+
+
+def _found(namespace: str, reference: str, reading: Reading, page: EventPage) -> Flow[Finding]:
+    runs, steps, unrecorded = yield from _Seen(namespace, page.events).resolve()
+    around = [step for step in steps if step.parent_span_id == reading.around]
+    if reading.around and around:
+        runs = [each for each in runs if any(step.run_id == each.run_id for step in around)]
+        steps, unrecorded = around, []
+    return Finding(
+        reference,
+        reading.kind,
+        _said(reading, around),
+        tuple(runs),
+        tuple(steps),
+        tuple(unrecorded),
+        page.events,
+        None if page.done else reading.request.after(page),
+        page.store_id,
+        page.epoch,
+    )
 
 
 def _said(reading: Reading, around: Sequence[StepRecord]) -> str:
@@ -168,9 +175,7 @@ def _is_in(event: Event, namespace: str | None) -> bool:
     return any(operation.namespace in (namespace, namespace + _RUNS) for operation in event.operations)
 
 
-def _find_step(
-    namespace: str, reference: str, run_id: str, path: str, status: StoreStatus
-) -> Flow[Finding | None]:
+def _find_step(namespace: str, reference: str, run_id: str, path: str) -> Flow[Finding | None]:
     for where in dict.fromkeys([namespace, *(yield from namespaces_of(run_id))]):
         try:
             record = yield from read_run(where, run_id)
@@ -179,7 +184,8 @@ def _find_step(
         step = yield from step_named(record, path)
         page: EventPage = yield Replay(None, None, step.commit_ts, step.commit_ts, limit=1)
         what = f"step {step.path} of run {run_id}"
-        return Finding(reference, "step", what, (record,), (step,), (), page.events, None, status)
+        ids = (page.store_id, page.epoch)
+        return Finding(reference, "step", what, (record,), (step,), (), page.events, None, *ids)
     return None
 
 

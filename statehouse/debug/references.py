@@ -49,15 +49,19 @@ class Reading:
     namespace: str | None = None
 
 
-def readings(reference: str, status: StoreStatus) -> Iterator[Reading]:
+def readings(reference: str, status: StoreStatus | None) -> Iterator[Reading]:
     """Gives everything that a reference could be but a step.
+
+    Args:
+        reference: The reference.
+        status: How the store is; None unless the reference names one.
 
     Raises:
         InvalidArgumentError: It is malformed.
         LimitExceededError: It is too long to be anything.
         StoreChangedError: It names another store, or history that was replaced.
     """
-    if reference.startswith(SCHEME):
+    if status is not None:
         yield from _located(reference, status)
         return
     check_text("a reference", reference, 2 * DEFAULT_LIMITS.key_bytes_max)
@@ -70,7 +74,7 @@ def readings(reference: str, status: StoreStatus) -> Iterator[Reading]:
         return
     if found := _COMMIT_TS.fullmatch(reference):
         commit_ts = int(found[1])
-        if 0 < commit_ts <= status.commit_ts:
+        if commit_ts:
             yield Reading("commit", f"commit_ts {commit_ts}", _at(commit_ts))
     if re.fullmatch("[0-9a-f]{16}", folded):
         yield Reading("span", f"span {folded}", _by("span", folded))

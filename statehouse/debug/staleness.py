@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from statehouse.debug.authors import Authors
+from statehouse.debug.entries import newest_ts
 from statehouse.debug.gaps import Gap, Gaps
 from statehouse.debug.held import Held, held
 from statehouse.debug.naming import run_named, step_named
 from statehouse.debug.places import Place, place_of, version_seen
 from statehouse.debug.touched import read_by
-from statehouse.extend import Entry, Flow, KeyRange, RecordKey, Status, StoreStatus, run
+from statehouse.extend import Entry, Flow, KeyRange, RecordKey, run
 from statehouse.steps.reading import read_steps
 from statehouse.steps.record import RunRecord, StepRecord
 
@@ -139,10 +140,10 @@ def saw(step: StepRecord) -> int:
 def _reads(namespace: str, run_id: str, path: str) -> Flow[Reads]:
     record = yield from run_named(namespace, run_id)
     step = yield from step_named(record, path)
-    status: StoreStatus = yield Status()
+    now_ts = yield from newest_ts(record.key)
     looking = _Looking(record, (yield from place_of(record)))
     read, ranges = yield from read_by(record, step, looking.gaps)
-    keys = yield from looking.own(step, dict(list(read.items())[:KEYS_MAX]), status.commit_ts)
+    keys = yield from looking.own(step, dict(list(read.items())[:KEYS_MAX]), now_ts)
     scanned = yield from looking.ranges(step, ranges, read)
     stale = yield from looking.carried(step, read)
     return Reads(
@@ -152,7 +153,7 @@ def _reads(namespace: str, run_id: str, path: str) -> Flow[Reads]:
         keys,
         scanned,
         stale,
-        status.commit_ts,
+        now_ts,
         max(0, len(read) - KEYS_MAX),
         looking.gaps.found,
     )

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from statehouse.client.blocking import iterate
 from statehouse.client.pages import ReplayPages
+from statehouse.debug.entries import newest_ts
 from statehouse.debug.gaps import Gap, Gaps
 from statehouse.debug.naming import run_named
 from statehouse.debug.touched import written_by
-from statehouse.extend import Entry, Flow, Page, RecordKey, Scan, Status, StoreStatus, decode, run
+from statehouse.extend import Entry, Flow, Page, RecordKey, Scan, decode, run
 from statehouse.protocol.replies import Event
 from statehouse.steps import keys
-from statehouse.steps.reading import read_steps
+from statehouse.steps.reading import read_run, read_steps
 from statehouse.steps.record import RunRecord, StepRecord, run_from_entry, step_from_entry
 
 if TYPE_CHECKING:
@@ -189,9 +190,11 @@ def _entries(event: Event) -> Iterator[Entry]:
 
 
 def _show(namespace: str, run_id: str) -> Flow[Waterfall]:
-    status: StoreStatus = yield Status()
     record = yield from run_named(namespace, run_id)
-    at = max(status.commit_ts, record.commit_ts)
+    at = yield from newest_ts(record.key)
+    if at != record.commit_ts:
+        # What it says of itself as of the same commit as its steps.
+        record = yield from read_run(record.namespace, run_id, at)
     gaps = Gaps()
     bars: dict[str, Bar] = {}
     for step in (yield from read_steps(record.namespace, run_id, at)):

@@ -82,7 +82,7 @@ def _facts(output: Output, found: StepDetails) -> None:
 def _ref(found: StepDetails, commit_ts: int) -> str:
     from statehouse.tracing.attributes import state_ref
 
-    return state_ref(found.status.store_id, found.status.epoch, found.run.namespace, commit_ts)
+    return state_ref(found.store_id, found.epoch, found.run.namespace, commit_ts) if found.store_id else ""
 
 
 def _value(output: Output, what: str, value: Any) -> None:
