@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+from typing import Any
+
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -14,6 +17,9 @@ from statehouse import (
     step,
     use_origin,
 )
+from statehouse.engine import open_engine
+from statehouse.extend import Engine, Request
+from statehouse.storage.memory import MemoryStore
 from tests.debug.purchases import SPAN, TRACE, buy, plan, search
 
 INNER = "1111111111111111"
@@ -86,6 +92,14 @@ def test_a_step_that_has_no_record_is_named_all_the_same(sh: Statehouse) -> None
     [found] = seen
     assert found is not None
     assert (found.steps, found.unrecorded) == ((), (("r-1", "look#1"),))
+
+
+def test_a_span_that_reads_like_a_number_is_found(sh: Statehouse) -> None:
+    origin = Origin(trace_id=TRACE, span_id="9185862197250018")
+    commit_ts = sh.write("price", 1, agent_id="shop", origin=origin)
+    found = debug.find(sh, "9185862197250018")
+    assert found is not None
+    assert (found.kind, [event.commit_ts for event in found.events]) == ("span", [commit_ts])
 
 
 def test_a_commit_of_no_step_leads_to_its_events_alone(sh: Statehouse) -> None:
@@ -162,3 +176,40 @@ def test_more_events_than_a_page_are_iterated_over() -> None:
         assert found is not None
         assert len(found.events) < 1005
         assert [event.commit_ts for event in debug.events_of(sh, found)] == list(range(1, 1006))
+
+
+class Asked:
+    """An engine that notes what it is asked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.requests: list[str] = []
+
+    def execute(self, request: Request[Any]) -> Any:
+        self.requests.append(type(request).__name__)
+        return self.engine.execute(request)
+
+    def submit(self, request: Request[Any]) -> Future[Any]:
+        self.requests.append(type(request).__name__)
+        return self.engine.submit(request)
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+@pytest.mark.parametrize("reference", [SPAN, TRACE, "r-42", "r-42#order", f"00-{TRACE}-{SPAN}-01"])
+def test_finding_asks_the_same_among_few_commits_and_many(reference: str) -> None:
+    asked = []
+    for others in (1, 300):
+        engine = Asked(open_engine(MemoryStore(), durability="none"))
+        with Statehouse.from_engine(engine) as sh:
+            for number in range(others):
+                sh.write("k", number, agent_id="other")
+            buy(sh)
+            engine.requests.clear()
+            assert len(paths(debug.find(sh, reference))) in (1, 2)
+        asked.append(engine.requests)
+        engine.close()
+    assert asked[0] == asked[1]
+    assert set(asked[0]) <= {"FindEvents", "Get", "GetMany", "Replay", "Scan"}
+    assert len(asked[0]) <= 8
