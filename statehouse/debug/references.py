@@ -20,6 +20,7 @@ from typing import Final, Literal
 
 from statehouse.errors import InvalidArgumentError, LimitExceededError, StoreChangedError
 from statehouse.extend import DEFAULT_LIMITS, FindEvents, Replay, StoreStatus
+from statehouse.protocol.limits import COMMIT_TS_MAX
 from statehouse.protocol.names import check_text
 
 ReferenceKind = Literal["commit", "transaction", "span", "trace", "run", "step"]
@@ -74,7 +75,8 @@ def readings(reference: str, status: StoreStatus | None) -> Iterator[Reading]:
         return
     if found := _COMMIT_TS.fullmatch(reference):
         commit_ts = int(found[1])
-        if commit_ts:
+        # One span in two thousand has digits only, and most of those are larger than any commit_ts.
+        if 0 < commit_ts <= COMMIT_TS_MAX:
             yield Reading("commit", f"commit_ts {commit_ts}", _at(commit_ts))
     if re.fullmatch("[0-9a-f]{16}", folded):
         yield Reading("span", f"span {folded}", _by("span", folded))
