@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.measure import Benchmark
 from benchmarks.rows import (
     commits,
+    debugging,
     langgraph,
     reads,
     replays,
@@ -28,4 +29,5 @@ ROWS: tuple[Benchmark, ...] = (
     *langgraph.ROWS,
     *tracing.ROWS,
     *steps.ROWS,
+    *debugging.ROWS,
 )

@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.baselines.lookups import Lookups
-from benchmarks.crowd import Crowd, rested_copy
+from benchmarks.crowd import Crowd
+from benchmarks.large import rested_copy
 from benchmarks.measure import Benchmark, Figure, Sides
 from benchmarks.values import Values
 from benchmarks.workspace import Workspace

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from benchmarks.crowd import ONE_AGENT, ONE_AGENT_EVENTS, Crowd, rested_copy
+from benchmarks.crowd import ONE_AGENT, ONE_AGENT_EVENTS, Crowd
+from benchmarks.large import rested_copy
 from benchmarks.measure import Benchmark, Figure, Sides
 from benchmarks.rows.reads import million
 from benchmarks.workspace import Workspace

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.baselines.interpreters import seconds
+from benchmarks.large import kept
 from benchmarks.measure import Benchmark, Sides
 from benchmarks.rows.reads import million
 from benchmarks.workspace import Workspace, copy_store, size_bytes
@@ -20,7 +21,7 @@ _ROOT = Path(__file__).parents[2]
 @contextmanager
 def _open_after_kill(workspace: Workspace) -> Iterator[Sides]:
     crowd = million(workspace)
-    killed = crowd.kept(workspace)
+    killed = kept(crowd, workspace)
     namespace, agent_id, key = crowd.name(crowd.records // 2)
 
     def ours() -> float:
