@@ -201,6 +201,21 @@ class LocalEngine:
         submitted: Future[R] = future
         return submitted
 
+    def commit_here(self, commit: Commit) -> Committed | None:
+        """Commits in the caller's thread, if that blocks it for no longer than handing it to another would.
+
+        For whoever has an event loop to look after.
+
+        Returns:
+            None: it might, and nothing was done: `submit` it.
+
+        Raises:
+            StatehouseError: See `Commit`.
+        """
+        if Commit not in self._answers or self._state.store.read_only:
+            return None
+        return self._writer.commit_here(commit)
+
     def close(self) -> None:
         """Writes what was queued, makes it durable, frees everything. Idempotent."""
         if self._forked:

@@ -12,9 +12,10 @@ a group go first, if that takes them no longer than it should: they come back wi
 once what few were there meant groups of 12 from 64 threads, a sync for each, and a fight over who runs.
 
 A caller that blocks, and finds nobody else committing, writes its commit itself: two switches of threads
-cost more than the commit. The writing lock is held by whoever writes. Ctrl-C can fall anywhere into that
-caller's thread, so a group is set down as `_unfinished` before it is written; whoever writes next finishes
-it first, with the same rows: writing rows again changes nothing.
+cost more than the commit. So may one that must not block for long (`commit_here`), while syncs are short. The
+writing lock is held by whoever writes. Ctrl-C can fall anywhere into that caller's thread, so a group is set
+down as `_unfinished` before it is written; whoever writes next finishes it first, with the same rows: writing
+rows again changes nothing.
 
 What changes rows of the past (erasing) does so in errands, which the writer runs between two groups.
 
@@ -87,6 +88,12 @@ _WAKING_EACH_S: Final = 0.0003
 _NO_WAKING_S: Final = 0.25
 """How long it does not, after that was too short: a thread computes, and each that wakes queues behind it."""
 
+_SYNC_S_MAX: Final = 0.001
+_NOT_HERE_S: Final = 0.1
+"""How long a sync may take, on average, for `commit_here`; and for how long it does nothing after one that
+took four times as long.
+"""
+
 _RETRY_AFTER_S: Final = {"stall": 0.5, "disk_full": 1.0}
 
 
@@ -132,6 +139,8 @@ class Writer:
         self._unfinished: Group | None = None
         self._crowd = 0
         self._hurrying_until = 0.0
+        self._sync_s = 0.0
+        self._not_here_until = 0.0
         self.refusing = ""
         """Why nothing more is written; empty while all is well (G8)."""
 
@@ -164,6 +173,26 @@ class Writer:
         if isinstance(result, StatehouseError):
             raise result
         return result
+
+    def commit_here(self, commit: Commit) -> Committed | None:
+        """Commits in the caller's thread, if it has it all to itself and that takes no time to speak of.
+
+        Returns:
+            None: it does not, and nothing was done: submit it.
+
+        Raises:
+            StatehouseError: See `Commit`.
+        """
+        if (
+            self._crowd > 1
+            or self._busy
+            or self._sync_s > _SYNC_S_MAX
+            or self._clock.monotonic() < self._not_here_until
+            or _size_of(commit) > _PREPARE_INLINE_BYTES_MAX
+        ):
+            return None
+        _check_timeout(commit, self._state)
+        return self._write_alone(prepare(self._state, commit))
 
     def submit(self, commit: Commit) -> Future[Committed]:
         """Commits in the background; never blocks."""
@@ -489,12 +518,20 @@ class Writer:
             return self._doubt(f"a write failed: {error}")
         try:
             if self._marker is not None:
+                began = self._clock.monotonic()
                 state.store.sync()
+                self._took(self._clock.monotonic() - began)
                 self._marker.write(group.head.commit_ts)
         except Exception as error:  # noqa: BLE001 - see above
             return self._doubt(f"a flush failed: {error}")
         self._announce(group)
         return None
+
+    def _took(self, sync_s: float) -> None:
+        """Takes in how long a sync took."""
+        self._sync_s += (sync_s - self._sync_s) / 8
+        if sync_s > 4 * _SYNC_S_MAX:
+            self._not_here_until = self._clock.monotonic() + _NOT_HERE_S
 
     def _doubt(self, why: str) -> _Failure:
         self.refuse(why)

@@ -58,6 +58,10 @@ class Caller(NamedTuple):
     span_id: str = ""
 
 
+def _never(_: Commit) -> None:
+    """For engines that have no `commit_here`, and those whose requests have spans."""
+
+
 def caller_of(context: Any) -> Caller:
     """Gives who asks, by the W3C ``traceparent`` of the call."""
     for name, value in context.invocation_metadata() or ():
@@ -82,6 +86,8 @@ class Answers:
         meter: See above.
         traced: Whether the engine makes spans.
         asked_by: Makes the span of a ``traceparent`` current, if the engine makes spans.
+        commit_here: Commits without leaving the event loop, where the engine can and it takes no time; gives
+            None where not, and nothing was done.
         pages: Whoever reads a page, or anything as large, holds one of these until the page has become bytes.
     """
 
@@ -90,6 +96,8 @@ class Answers:
         self.admission = admission
         self.meter = meter
         self.traced = isinstance(engine, TracedEngine)
+        here: Callable[[Commit], Committed | None] = getattr(engine, "commit_here", _never)
+        self.commit_here = here
         self.asked_by = asker(engine)
         self.pages = asyncio.Semaphore(PAGES_MAX)
         self._threads = ThreadPoolExecutor(_CODING_THREADS, thread_name_prefix="statehouse-coding")

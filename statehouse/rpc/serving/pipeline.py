@@ -149,6 +149,7 @@ class _Stream:
         self._finished: deque[_Running] = deque()
         self._collecting = False
         self._item_bytes = 0
+        self._is_alone = False
         self._room = asyncio.Event()
         self._outbox = Outbox(context, stall_s=stall_s, sent=self._sent)
         self._pager = Pager(answers, self._has_room)
@@ -212,6 +213,7 @@ class _Stream:
         debug = _log.isEnabledFor(logging.DEBUG)
         turn = 0
         await self._turns.take()
+        self._is_alone = len(batch.items) == 1
         for item in batch.items:
             if self._is_full():
                 await self._make_room()
@@ -290,13 +292,26 @@ class _Stream:
                     self._meter.took(method.call, time.monotonic() - came_at)
                 return None
             running = self._new(item, method, message, request, size, came_at)
-            if isinstance(request, Commit):
-                self._run(running, self._engine.submit(request))
-            else:
+            if not isinstance(request, Commit):
                 self._run(running, self._page(running, _deadline(item, came_at)))
+            elif not self._committed_here(running, request):
+                self._run(running, self._engine.submit(request))
         except Exception as error:  # noqa: BLE001 - one request's defect must not end the others
             self._refuse(ident, method, size, error)
         return None
+
+    def _committed_here(self, running: _Running, commit: Commit) -> bool:
+        """Answers a commit that came alone, if it can be made at once: two switches of threads less."""
+        if not self._is_alone or self._running:
+            return False
+        reply = self._coding.commit_here(commit)
+        if reply is None:
+            return False
+        self._reply(running.ident, running.method, running.message, commit, reply)
+        self._admission.leave(running.size_bytes)
+        if self._meter is not None:
+            self._meter.took(running.method.call, time.monotonic() - running.came_at)
+        return True
 
     async def _begin_heavy(
         self, item: pb.RequestItem, method: Method, message: Message, size: int, came_at: float
