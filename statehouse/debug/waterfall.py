@@ -7,17 +7,17 @@ has steps inside it that are, is running, or was ended by what ended the run.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from statehouse.client.blocking import iterate
-from statehouse.client.pages import ReplayPages
+from statehouse.client.connection import HandleClosedError
+from statehouse.client.pages import WAIT_S
 from statehouse.debug.entries import newest_ts
 from statehouse.debug.gaps import Gap, Gaps
 from statehouse.debug.naming import run_named
 from statehouse.debug.touched import written_by
-from statehouse.extend import Entry, Flow, Page, RecordKey, Scan, decode, run
+from statehouse.extend import Entry, Flow, Page, RecordKey, Replay, Scan, ask, decode, run
 from statehouse.protocol.replies import Event
 from statehouse.steps import keys
 from statehouse.steps.reading import read_run, read_steps
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _LONG_GAP: Final = 4.0
 _LONG_GAP_US: Final = 1_000_000
 _SHOWN_GAP: Final = 0.05
+_BEAT_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,9 @@ def show(sh: Statehouse | StatehouseAsync, run_id: str, *, namespace: str | None
     return run(sh, _show(sh.namespace if namespace is None else namespace, run_id))
 
 
-def follow(sh: Statehouse | StatehouseAsync, waterfall: Waterfall) -> Iterator[Bar | RunRecord]:
+def follow(
+    sh: Statehouse | StatehouseAsync, waterfall: Waterfall, *, still: Callable[[], bool] | None = None
+) -> Iterator[Bar | RunRecord]:
     """Goes on with a run: gives each step as it is committed, and the record of the run when it changes.
 
     It ends with the run, at once if that has ended already. A worker that was killed leaves its run running:
@@ -161,6 +164,7 @@ def follow(sh: Statehouse | StatehouseAsync, waterfall: Waterfall) -> Iterator[B
     Args:
         sh: Where it is recorded.
         waterfall: What is known already.
+        still: Asked about once a second while nothing comes; it ends when that says no. None: not asked.
 
     Raises:
         StatehouseError: As a replay does.
@@ -168,11 +172,14 @@ def follow(sh: Statehouse | StatehouseAsync, waterfall: Waterfall) -> Iterator[B
     record = waterfall.run
     if record.status != "running":
         return
-    pages = ReplayPages(
-        keys.runs_namespace(record.namespace), record.run_id, from_ts=waterfall.as_of + 1, follow=True
-    )
-    for event in iterate(sh, pages):
-        for entry in _entries(event):
+    where = keys.runs_namespace(record.namespace)
+    request = Replay(where, record.run_id, waterfall.as_of + 1, wait_s=WAIT_S if still is None else _BEAT_S)
+    while True:
+        try:
+            page = run(sh, ask(request))
+        except HandleClosedError:
+            return
+        for entry in (each for event in page.events for each in _entries(event)):
             if entry.key.key == keys.RUN:
                 changed = run_from_entry(entry)
                 yield changed
@@ -180,6 +187,9 @@ def follow(sh: Statehouse | StatehouseAsync, waterfall: Waterfall) -> Iterator[B
                     return
             elif entry.key.key.startswith(keys.STEP):
                 yield run(sh, _bar(record, step_from_entry(entry), Gaps()))
+        if not page.events and still is not None and not still():
+            return
+        request = request.after(page)
 
 
 def _entries(event: Event) -> Iterator[Entry]:

@@ -260,8 +260,9 @@ def test_a_wrong_run_or_step_exits_with_3_and_says_what_there_is(inspect: Run) -
 
 
 def test_follow_of_a_run_that_has_ended_is_its_steps(inspect: Run) -> None:
-    rows = inspect("run", "show", "r-42", "--follow", "--json").rows
-    assert [row["path"] for row in rows] == ["quote#1", "order#1"]
+    *steps, run = inspect("run", "show", "r-42", "--follow", "--json").rows
+    assert [row["path"] for row in steps] == ["quote#1", "order#1"]
+    assert run["status"] == "finished"
 
 
 @pytest.mark.slow
@@ -274,6 +275,18 @@ def test_follow_shows_steps_of_another_process_as_they_are_committed(directory: 
         assert json.loads(follower.stdout.readline())["path"] == "search#2"
     out, _ = follower.communicate(timeout=30)
     assert (json.loads(out)["status"], follower.returncode) == ("finished", 0)
+
+
+@pytest.mark.slow
+def test_follow_ends_although_the_process_that_ran_it_is_gone_at_once(directory: Path, spawn: Run) -> None:
+    with Statehouse(directory) as sh, sh.run("r-1", agent_id="a"):
+        search("tea")
+        follower = spawn("run", "show", "r-1", "--follow", "--json")
+        assert json.loads(follower.stdout.readline())["path"] == "search#1"
+        search("milk")
+    out, _ = follower.communicate(timeout=60)
+    step, run = map(json.loads, out.splitlines())
+    assert (step["path"], run["status"], follower.returncode) == ("search#2", "finished", 0)
 
 
 @pytest.mark.slow

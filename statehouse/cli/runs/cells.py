@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from statehouse.cli.show import json_text, one_line, printable, shown_bytes
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from statehouse.extend import RecordKey
     from statehouse.steps.shared import Slot
 
-__all__ = ["STATUS_STYLES", "author_text", "held_text", "key_text", "shortened", "slot_text"]
+__all__ = ["STATUS_STYLES", "author_text", "held_text", "is_plain", "key_text", "shortened", "slot_text"]
 
 STATUS_STYLES: Final = {
     "executed": "green",
@@ -23,7 +24,10 @@ STATUS_STYLES: Final = {
     "running": "cyan",
 }
 
-Part = str | tuple[str, str]
+
+def is_plain() -> bool:
+    """Whether the terminal cannot show what is not ASCII."""
+    return "utf" not in (sys.stdout.encoding or "").lower()
 
 
 def key_text(name: RecordKey, namespace: str, agent_id: str = "") -> str:

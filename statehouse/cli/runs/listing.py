@@ -8,6 +8,7 @@ import click
 
 from statehouse.cli.command import COUNT, Command, Settings
 from statehouse.cli.reading import shown_json_time
+from statehouse.cli.runs.cells import is_plain
 from statehouse.cli.show import Column, Output, note
 from statehouse.cli.times import shown_time
 
@@ -58,7 +59,7 @@ def _cells(run: RunRecord) -> list[str]:
 def shown_duration(microseconds: int) -> str:
     """Gives a duration in a few characters: ``12 µs``, ``3.4 ms``, ``1.25 s``, ``2 m 05 s``, ``3 h 20 m``."""
     if microseconds < 1000:
-        return f"{max(microseconds, 0)} µs"
+        return f"{max(microseconds, 0)} {'us' if is_plain() else 'µs'}"
     if microseconds < 1_000_000:
         return f"{microseconds / 1000:.3g} ms" if microseconds < 999_500 else "1 s"
     seconds = microseconds / 1_000_000

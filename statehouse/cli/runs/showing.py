@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import chain
+from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +20,7 @@ from statehouse.programs.exits import Exit, Refusal
 if TYPE_CHECKING:
     from statehouse import Statehouse
     from statehouse.debug.waterfall import Bar, Waterfall
+    from statehouse.steps.record import RunRecord
 
 __all__ = ["show"]
 
@@ -44,44 +49,93 @@ def show(settings: Settings, *, run_id: str, step: str | None, follow: bool, val
             "--step shows everything about one step; it goes with neither --follow nor --values", Exit.USAGE
         )
     output = Output(settings)
+    if follow:
+        _follow(settings, output, run_id, values=values)
+        return
     with reading(settings) as reader:
         if step is not None:
             show_step(output, reader.sh, run_id, step)
             return
         found = waterfall.show(reader.sh, run_id)
-        if settings.json and not follow:
+        if settings.json:
             output.document(_document(reader.sh, found, values=values))
             return
-        _write(output, reader.sh, found, values=values, follow=follow)
-        note_gaps(found.gaps)
+    _write(output, found, values=values)
+    note_gaps(found.gaps)
 
 
-def _write(output: Output, sh: Statehouse, found: Waterfall, *, values: bool, follow: bool) -> None:
+def _write(output: Output, found: Waterfall, *, values: bool) -> None:
     from statehouse.cli.runs.waterfall import Drawing, show_run
-    from statehouse.debug.waterfall import Bar, Scale
-    from statehouse.debug.waterfall import follow as following
+    from statehouse.debug.waterfall import Scale
 
+    drawing: Drawing | None = None
     if output.terminal:
         show_run(output, found.run)
         output.styled("")
+        drawing = Drawing(output, found, Scale(found))
         if not found.bars:
             note("no steps yet" if found.run.status == "running" else "no steps")
-    drawing = Drawing(output, found, Scale(found) if not follow else None) if output.terminal else None
-    bars = found.bars
-    for bar in bars if not follow else [each for each in bars if each.step is not None]:
+    for bar in found.bars:
         _write_bar(output, found, bar, drawing, values=values)
-    if not follow:
-        return
-    output.flush()
-    for news in following(sh, found):
-        if isinstance(news, Bar):
-            _write_bar(output, found, news, drawing, values=values)
-        elif output.json:
-            output.record(run_json(news))
-        elif output.terminal and news.status != found.run.status:
-            output.styled("")
-            show_run(output, news)
-        output.flush()
+
+
+def _follow(settings: Settings, output: Output, run_id: str, *, values: bool) -> None:
+    """Writes the steps that are committed, and goes on until the run ends.
+
+    What a process commits right before it closes its directory, a reader that was open then may never see. So
+    the directory is opened again when another process has it, or nobody any more.
+    """
+    from statehouse.cli.opening import reading
+    from statehouse.cli.runs.waterfall import Drawing, show_run
+    from statehouse.debug.waterfall import Bar, follow, show
+
+    told, first = 0, ""
+    while True:
+        with reading(settings) as reader:
+            found = show(reader.sh, run_id)
+            if output.terminal and not first:
+                show_run(output, found.run)
+                output.styled("")
+            first = first or found.run.status
+            drawing = Drawing(output, found, None) if output.terminal else None
+            ended = [] if found.run.status == "running" else [found.run]
+            going_on = follow(reader.sh, found, still=_holder_stays(settings, reader.holder))
+            for news in chain(_committed(found.bars, told), ended, going_on):
+                if isinstance(news, Bar):
+                    _write_bar(output, found, news, drawing, values=values)
+                    told = told if news.step is None else news.step.commit_ts
+                elif news.status != "running":
+                    _write_end(output, news, was_told=first == news.status)
+                    return
+                output.flush()
+
+
+def _committed(bars: Sequence[Bar], after: int) -> list[Bar]:
+    """The steps that are recorded, in the order of their commits."""
+    found = [(bar.step.commit_ts, bar) for bar in bars if bar.step is not None]
+    return [bar for commit_ts, bar in sorted(found, key=itemgetter(0)) if commit_ts > after]
+
+
+def _holder_stays(settings: Settings, holder: dict[str, Any]) -> Callable[[], bool] | None:
+    """Asks whether the process that has a directory open still is the same; None for what is no directory."""
+    from statehouse.client.url import parse
+    from statehouse.storage.directory import DataDirectory
+
+    address = parse(settings.url)
+    if address.kind != "file" or not Path(address.where).is_dir():
+        return None
+    directory = DataDirectory(Path(address.where))
+    return lambda: directory.holder() == holder
+
+
+def _write_end(output: Output, run: RunRecord, *, was_told: bool) -> None:
+    from statehouse.cli.runs.waterfall import show_run
+
+    if output.json:
+        output.record(run_json(run))
+    elif output.terminal and not was_told:
+        output.styled("")
+        show_run(output, run)
 
 
 def _write_bar(output: Output, found: Waterfall, bar: Bar, drawing: Any, *, values: bool) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Final
 
-from statehouse.cli.runs.cells import STATUS_STYLES, key_text, shortened, slot_text
+from statehouse.cli.runs.cells import STATUS_STYLES, is_plain, key_text, shortened, slot_text
 from statehouse.cli.runs.listing import shown_duration
 from statehouse.cli.show import Output, printable
 from statehouse.cli.times import shown_time
@@ -25,11 +24,6 @@ _SIGNS: Final = {
 }
 _BLOCKS: Final = ("█", "─", "┊"), ("#", "-", "|")
 _KEYS_SHOWN: Final = 4
-
-
-def is_plain() -> bool:
-    """Whether the terminal cannot show what is not ASCII."""
-    return "utf" not in (sys.stdout.encoding or "").lower()
 
 
 def sign_of(status: str) -> str:
@@ -105,7 +99,7 @@ class Drawing:
         self._parents = {bar.path.rpartition("/")[0] for bar in waterfall.bars}
         bars = waterfall.bars
         width = output.width
-        longest = max([len(printable(bar.name)) + 2 * bar.depth for bar in bars] or [0])
+        longest = max([len(self._name(bar)) for bar in bars] or [0])
         self._names = min(max(longest, 12), max(20, width // 3))
         steps = [bar.step for bar in bars if bar.step is not None]
         self._stamps = max([len(stamps(step)) for step in steps] or [3])
@@ -120,7 +114,7 @@ class Drawing:
         status = "running" if step is None else step.status
         style = STATUS_STYLES.get(status, "")
         quiet = step is not None and step.kind != "step"
-        name = f"{'  ' * bar.depth}{printable(bar.name)}"
+        name = self._name(bar)
         name = name if len(name) <= self._names else name[: self._names - 1] + "…"
         took = "" if step is None else shown_duration(step.duration_us)
         shown = "" if step is None else stamps(step)
@@ -145,8 +139,12 @@ class Drawing:
         if values:
             self._values(bar, step)
         elif step.kind == "step" or step.output is not None:
-            indent = "  " * bar.depth + "    "
+            indent = "    " if self._scale is None else "  " * bar.depth + "    "
             self._output.styled((indent + self._detail(bar, step, self._output.width - len(indent)), "dim"))
+
+    def _name(self, bar: Bar) -> str:
+        """Its place in the tree; without bars, steps come as they end, those inside others before these."""
+        return printable(bar.path) if self._scale is None else f"{'  ' * bar.depth}{printable(bar.name)}"
 
     def _unrecorded(self, bar: Bar) -> str:
         if bar.intended:
