@@ -17,11 +17,11 @@ from typing import Any
 import opentelemetry.trace
 import pytest
 
-from statehouse import Statehouse
+from statehouse import Statehouse, current_step, step
 from statehouse.otel import configure
 from statehouse.tracing import attributes as names
 from tests.docs.fences import ROOT
-from tests.rpc.daemons import eventually, free_target
+from tests.rpc.daemons import WAIT_S, eventually, free_target
 
 PHOENIX = ROOT / ".venv-phoenix" / "bin" / "phoenix"
 START_S = 180.0
@@ -102,6 +102,51 @@ def test_a_commit_ts_leads_to_its_span_and_the_span_to_the_state(
         event = json.loads(said)
         assert event["commit_ts"] == commit_ts
         assert event["operations"][0]["value"] == {"attempt": 2}
+
+
+def command(url: str, *words: str) -> Any:
+    """What the command line says, as JSON."""
+    line = [sys.executable, "-m", "statehouse", "--url", url, "--json", *words]
+    return json.loads(subprocess.run(line, capture_output=True, text=True, timeout=60, check=True).stdout)
+
+
+def test_a_commit_ts_leads_to_its_step_and_its_span_to_the_state_that_the_step_saw_and_made(
+    phoenix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", phoenix)
+    provider = configure(service_name="research")
+    url = f"file:{tmp_path / 'data'}"
+
+    @step
+    def look() -> int:
+        state = current_step().state
+        state["seen"] = state["price"]
+        return int(state["price"])
+
+    with Statehouse(url) as sh:
+        sh.write("price", 80, agent_id="buyer")
+        with sh.run("r-1", agent_id="buyer") as run:
+            look()
+            (record,) = run.steps()
+        sh.write("price", 120, agent_id="buyer")
+    assert provider.force_flush()
+
+    def made() -> dict[str, dict[str, Any]]:
+        # Other stores have commits of that number, too.
+        spans = found(phoenix, f"{names.COMMIT_TS}:{record.commit_ts}")
+        return {each["name"]: each for each in spans if each["attributes"].get(names.RUN_ID) == "r-1"}
+
+    eventually(lambda: len(made()) == 2, WAIT_S)
+    span, commit = made()["step look"], made()["commit"]
+    facts = span["attributes"]
+    assert (facts[names.RUN_ID], facts[names.STEP_PATH]) == ("r-1", "look#1")
+    assert (facts[names.READ_TS], commit["parent_id"]) == (record.read_ts, span["context"]["span_id"])
+
+    step_found = command(url, "find", span["context"]["span_id"])["step"]
+    assert (step_found["run_id"], step_found["path"]) == ("r-1", "look#1")
+    saw, left = (str(step_found[name]) for name in ("read_ts", "commit_ts"))
+    assert command(url, "state", "buyer", "price", "--at", saw)["state"]["price"]["value"] == 80
+    assert command(url, "state", "buyer", "seen", "--at", left)["state"]["seen"]["value"] == 80
 
 
 def test_a_number_that_no_commit_has_leads_nowhere(phoenix: str) -> None:
