@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from statehouse.cli.command import ORDINAL, Command, Settings
+from statehouse.cli.command import ORDINAL, Command, Decorated, Settings
 from statehouse.cli.command import at as at_option
 from statehouse.cli.command import limit as limit_option
 from statehouse.cli.command import reverse as reverse_option
@@ -36,15 +36,36 @@ __all__ = ["entries", "get", "history", "keys", "overview", "pinned", "scan", "s
 _LINES_SHOWN = 40
 
 
+def _fork_option(function: Decorated) -> Decorated:
+    return click.option("--fork", metavar="RUN", help="The state that this fork has; see run fork.")(function)
+
+
+def _seen(sh: Statehouse, fork: str | None) -> Statehouse:
+    """The handle itself, or one on the state of a fork."""
+    if fork is None:
+        return sh
+    from statehouse.debug.views import state_of
+
+    return state_of(sh, fork)
+
+
 @click.command(cls=Command)
 @click.argument("agent")
 @click.argument("key")
 @click.option("--version", type=ORDINAL, help="What the N-th write of the key wrote.")
 @click.option("--bytes", "raw", is_flag=True, help="Write the stored bytes as they are, whatever they are.")
 @at_option
+@_fork_option
 @click.pass_obj
 def get(
-    settings: Settings, *, agent: str, key: str, version: int | None, raw: bool, at: int | datetime | None
+    settings: Settings,
+    *,
+    agent: str,
+    key: str,
+    version: int | None,
+    raw: bool,
+    at: int | datetime | None,
+    fork: str | None,
 ) -> None:
     """Print what a key holds.
 
@@ -56,7 +77,7 @@ def get(
     if version is not None and at is not None:
         raise Refusal("give --version or --at, not both: a version is the same at any time", Exit.USAGE)
     with reading(settings) as reader:
-        entry = _entry(reader.sh, agent, key, version, at)
+        entry = _entry(_seen(reader.sh, fork), agent, key, version, at)
     payload = entry.payload
     if payload is None:
         raise Refusal(_absence(entry, version, at), Exit.NOT_FOUND)
@@ -151,6 +172,7 @@ def pinned(sh: Statehouse, at: int | datetime | None) -> int | None:
 @reverse_option
 @limit_option
 @at_option
+@_fork_option
 @click.pass_obj
 def keys(
     settings: Settings,
@@ -160,12 +182,14 @@ def keys(
     reverse: bool,
     limit: int | None,
     at: int | datetime | None,
+    fork: str | None,
 ) -> None:
     """List an agent's keys, or those that begin with a prefix."""
     from statehouse.cli.opening import reading
 
     with reading(settings) as reader:
-        found = reader.sh.list_keys(prefix, agent_id=agent, reverse=reverse, limit=limit, at=at)
+        sh = _seen(reader.sh, fork)
+        found = sh.list_keys(prefix, agent_id=agent, reverse=reverse, limit=limit, at=at)
     output = Output(settings)
     for key in found:
         if settings.json:
@@ -180,6 +204,7 @@ def keys(
 @reverse_option
 @limit_option
 @at_option
+@_fork_option
 @click.pass_obj
 def scan(
     settings: Settings,
@@ -189,6 +214,7 @@ def scan(
     reverse: bool,
     limit: int | None,
     at: int | datetime | None,
+    fork: str | None,
 ) -> None:
     """List an agent's keys with their values.
 
@@ -209,7 +235,7 @@ def scan(
         return [entry.key.key, str(entry.version), str(entry.commit_ts), value]
 
     with reading(settings) as reader:
-        found = entries(reader.sh, agent, prefix, reverse=reverse, limit=limit, at=at)
+        found = entries(_seen(reader.sh, fork), agent, prefix, reverse=reverse, limit=limit, at=at)
         count = output.rows(columns, found, cells, entry_json)
         if not count and output.terminal:
             note(f"agent {agent!r} has no such keys in namespace {reader.sh.namespace!r}")
@@ -278,8 +304,17 @@ def shown_json_time(time: datetime) -> str:
 @click.argument("key", required=False)
 @click.option("--rows", is_flag=True, help="Every row, also where a codec knows what they add up to.")
 @at_option
+@_fork_option
 @click.pass_obj
-def state(settings: Settings, *, agent: str, key: str | None, rows: bool, at: int | datetime | None) -> None:
+def state(
+    settings: Settings,
+    *,
+    agent: str,
+    key: str | None,
+    rows: bool,
+    at: int | datetime | None,
+    fork: str | None,
+) -> None:
     """Show everything an agent has, or one key of it.
 
     Where a package that is installed knows what the rows of an agent add up to (a LangGraph thread: what its
@@ -288,7 +323,7 @@ def state(settings: Settings, *, agent: str, key: str | None, rows: bool, at: in
     from statehouse.cli.opening import reading
 
     with reading(settings) as reader:
-        sh = reader.sh
+        sh = _seen(reader.sh, fork)
         read_ts = pinned(sh, at)
         if key is None:
             found = list(entries(sh, agent, at=read_ts))

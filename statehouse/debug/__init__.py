@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from statehouse.debug.reruns import Change, Rerun
     from statehouse.debug.staleness import Reads, StaleRead, reads
     from statehouse.debug.verifying import Verification, verify
+    from statehouse.debug.views import state_of
     from statehouse.debug.waterfall import Bar, Waterfall, follow, show
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "runs",
     "show",
     "show_step",
+    "state_of",
     "verify",
 ]
 
@@ -97,6 +99,7 @@ _LATER = {
     "runs": "statehouse.debug.listing",
     "show": "statehouse.debug.waterfall",
     "show_step": "statehouse.debug.details",
+    "state_of": "statehouse.debug.views",
     "verify": "statehouse.debug.verifying",
 }
 

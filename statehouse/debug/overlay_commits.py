@@ -55,13 +55,16 @@ class Inward:
         with self._lock:
             known = self._made.get(request.txn_id)
             # C2
-            made, refusal = (known[1], None) if _is_again(known, request) else self._make(request, known)
+            if known is not None and _is_again(known[0], request):
+                made, refusal = known[1], None
+            else:
+                made, refusal = self._make(request, is_new=known is None)
             if known is None:
                 self._made[request.txn_id] = request, made
             while len(self._made) > _REMEMBERED_MAX:
                 self._made.popitem(last=False)
         try:
-            return self._engine.layer.engine.execute(made)
+            reply: Committed = self._engine.layer.engine.execute(made)
         except StatehouseError as error:
             if known is None and error.retry is not Retry.SAME:
                 # Nothing was applied under this id.
@@ -70,15 +73,14 @@ class Inward:
             if refusal is not None and isinstance(error, PreconditionFailedError):
                 raise refusal from None
             raise
+        return reply
 
-    def _make(
-        self, request: Commit, known: tuple[Commit, Commit] | None
-    ) -> tuple[Commit, PreconditionFailedError | None]:
+    def _make(self, request: Commit, *, is_new: bool) -> tuple[Commit, PreconditionFailedError | None]:
         engine, layer = self._engine, self._engine.layer
         read_ts = request.read_ts
         preconditions, refusal = [], None
         # An id that was used for something else is what is wrong with a request, whatever it expects.
-        for wanted in () if known is not None else request.preconditions:
+        for wanted in request.preconditions if is_new else ():
             inward, failed = self._precondition(wanted)
             preconditions.append(inward)
             refusal = refusal or failed
@@ -137,8 +139,5 @@ class Inward:
         return Precondition(layer.inward(wanted.key), _NEVER), refusal
 
 
-def _is_again(known: tuple[Commit, Commit] | None, request: Commit) -> bool:
-    return known is not None and (known[0].operations, known[0].preconditions) == (
-        request.operations,
-        request.preconditions,
-    )
+def _is_again(before: Commit, request: Commit) -> bool:
+    return (before.operations, before.preconditions) == (request.operations, request.preconditions)

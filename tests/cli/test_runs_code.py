@@ -183,6 +183,21 @@ def test_a_fork_runs_with_the_fix_beside_the_state(shop: str, anywhere: Run) -> 
     assert anywhere("-n", "default.forks", "get", "f-1/buyer", "orders").out == '[["tea",10]]\n'
 
 
+def test_the_state_that_a_fork_has_is_looked_into(shop: str, anywhere: Run) -> None:
+    anywhere(
+        "run", "fork", "r-1", "--step", "order", "--exec", f"{shop}:fixed", "--effects", "live", "--as", "f-1"
+    )
+    of_fork = ("--fork", "f-1")
+    assert anywhere("get", "buyer", "orders", *of_fork).out == '[["tea",10]]\n'
+    assert anywhere("get", "pricer", "tea", *of_fork).out == "5\n"
+    assert anywhere("keys", "buyer", *of_fork).out == "orders\n"
+    assert anywhere("scan", "buyer", *of_fork).out.split("\t")[0] == "orders"
+    state = anywhere("state", "buyer", *of_fork, "--json").document["state"]
+    assert state["orders"]["value"] == [["tea", 10]]
+    assert anywhere("get", "buyer", "orders", "--fork", "r-1").out == '[["tea",5]]\n'
+    assert anywhere("get", "buyer", "orders", "--fork", "nothing").code == 3
+
+
 def test_state_and_results_are_given_as_json(shop: str, anywhere: Run) -> None:
     given = ("--set-state", 'orders=[["milk",1]]', "--set-output", 'tell#1="told"')
     ran = anywhere("run", "fork", "r-1", "--step", "order", "--exec", f"{shop}:main", *given, "--json")

@@ -56,8 +56,9 @@ def fork(
 ) -> None:
     """Run a new run from a step of a recorded one.
 
-    The fork has the parent's input and the state that the step saw, and writes beside it: nothing of the parent changes.
-    Steps that the parent had called before are taken from its records. Exits with 1 when the program fails.
+    The fork has the parent's input and the state that the step saw, and writes beside it: nothing of the
+    parent changes. Steps that the parent had called before are taken from its records. Exits with 1 when the
+    program fails.
     """
     from statehouse.cli.opening import writing
     from statehouse.debug import forking
