@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find"]
 
+_SPAN: Final = re.compile("[0-9a-fA-F]{16}")
 _STEPS_SHOWN: Final = 20
 _STEPS_AT_LENGTH: Final = 3
 
@@ -47,15 +49,21 @@ def find(settings: Settings, *, reference: str, limit: int | None) -> None:
     with reading(settings) as reader:
         found = finding.find(reader.sh, reference)
         if found is None:
-            raise Refusal(
-                f"no commit, transaction, trace, span, run or step here is called {reference!r}",
-                Exit.NOT_FOUND,
-            )
+            raise Refusal(_absence(reference), Exit.NOT_FOUND)
         note(f"{found.what}:")
         if not settings.json:
             _write(output, found)
         events = islice(finding.events_of(reader.sh, found), limit)
         write_events(output, events, full_name, document=lambda event: _document(found, event))
+
+
+def _absence(reference: str) -> str:
+    text = f"no commit, transaction, trace, span, run or step here is called {reference!r}"
+    if _SPAN.fullmatch(reference):
+        text += (
+            "; of spans, those are known in which something was committed: its trace id leads to their steps"
+        )
+    return text
 
 
 def _write(output: Output, found: Finding) -> None:
@@ -70,6 +78,8 @@ def _write(output: Output, found: Finding) -> None:
     more = len(found.steps) - _STEPS_SHOWN
     if more > 0:
         note(f"and {more:,} more steps: `run show {found.steps[0].run_id}` shows them")
+    if found.following is not None:
+        note(f"of these, the first {len(found.events):,} commits were looked at for steps")
     for run_id, path in found.unrecorded:
         note(f"the step {path} of run {run_id} has no record: it is running, or was ended")
     if output.terminal and (found.steps or found.runs):
@@ -103,7 +113,7 @@ def _write_run(output: Output, run: RunRecord) -> None:
         (printable(run.run_id), "bold"),
         "  ",
         (run.status, STATUS_STYLES.get(run.status, "")),
-        (f"  of {printable(run.agent_id)}", "cyan"),
+        (f"  by {printable(run.agent_id)}", "cyan"),
         (f"  in {printable(run.namespace)}", "dim"),
     )
     output.styled((f"  statehousectl run show {printable(run.run_id)}", "dim"))

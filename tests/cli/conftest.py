@@ -94,6 +94,8 @@ def fill_with_runs(sh: Statehouse) -> None:
     buy_stale(sh)
     with suppress(ValueError), sh.run("r-bad", agent_id="buyer", name="returns", code_version="abc"):
         refuse("no\x1b[31m way")
+    with sh.run("r-deeper", agent_id="planner"):
+        plan(["tea", "milk", "sugar"])
     with sh.run("r-deep", agent_id="planner"):
         plan(["tea", "milk"])
 

@@ -53,6 +53,26 @@ def test_find_says_on_a_terminal_what_the_step_saw_and_made(bought: str) -> None
     assert lines[3] == f"  trace {TRACE}  span {SPAN}"
 
 
+def test_find_of_a_span_that_made_no_commit_says_what_leads_further(inspect: Run) -> None:
+    found = inspect("find", "f" * 16)
+    assert found.code == 3
+    assert "its trace id leads to their steps" in found.err
+
+
+def test_find_lists_many_steps_a_line_each(bought: str) -> None:
+    lines = shown("find", "r-deeper", url=bought)
+    assert lines[:2] == [
+        "run r-deeper  finished  by planner  in default",
+        "  statehousectl run show r-deeper",
+    ]
+    assert [line.split()[1] for line in lines[2:6]] == [
+        "plan#1/search#1",
+        "plan#1/search#2",
+        "plan#1/search#3",
+        "plan#1",
+    ]
+
+
 def test_find_of_a_run_without_steps_is_the_run(inspect: Run) -> None:
     assert inspect("find", "4").out.startswith("run\tr-42\tfinished\tbuyer\tdefault\t10\n")
 

@@ -167,6 +167,7 @@ def test_list_has_the_newest_run_first(inspect: Run) -> None:
     rows = [line.split("\t") for line in inspect("run", "list").out.splitlines()]
     assert [(row[0], row[1], row[2]) for row in rows] == [
         ("r-deep", "planner", "finished"),
+        ("r-deeper", "planner", "finished"),
         ("r-bad", "buyer", "failed"),
         ("r-42-noon", "market", "finished"),
         ("r-42", "buyer", "finished"),

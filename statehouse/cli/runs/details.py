@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["show_step"]
 
 _LINES_SHOWN = 40
+_CHARACTERS_SHOWN = 4000
 _KEYS_SHOWN = 50
 
 
@@ -92,6 +93,12 @@ def _value(output: Output, what: str, value: Any) -> None:
         output.styled((before, "bold"), text)
         return
     output.styled((before.rstrip(), "bold"))
+    if len(text) > _CHARACTERS_SHOWN:
+        more = len(text) - _CHARACTERS_SHOWN
+        output.styled(
+            f"  {text[:_CHARACTERS_SHOWN]}…", (f"  {more:,} more characters; --json prints them", "dim")
+        )
+        return
     output.json_value(value, indent=2, lines_max=_LINES_SHOWN)
 
 

@@ -53,7 +53,8 @@ def show_run(output: Output, run: RunRecord) -> None:
         text = f"fork of {run.fork.get('run_id')}{where}, from the state as of commit_ts {run.fork.get('at')}"
         output.styled((printable(text), "magenta"))
     if run.parent_run_id:
-        output.styled((printable(f"begun by {run.parent_run_id}#{run.parent_step}"), "dim"))
+        around = f"{run.parent_run_id}#{run.parent_step}" if run.parent_step else f"run {run.parent_run_id}"
+        output.styled((printable(f"begun by {around}"), "dim"))
     if run.error is not None:
         output.styled((_error_text(run.error, 4 * output.width), "red"))
 
