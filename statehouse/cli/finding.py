@@ -81,7 +81,7 @@ def _write(output: Output, found: Finding) -> None:
     if found.following is not None:
         note(f"of these, the first {len(found.events):,} commits were looked at for steps")
     for run_id, path in found.unrecorded:
-        note(f"the step {path} of run {run_id} has no record: it is running, or was ended")
+        note(f"the step {path} of run {run_id} has no record: it is running, was ended, or was erased")
     if output.terminal and (found.steps or found.runs):
         output.line("")
 

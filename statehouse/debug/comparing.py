@@ -22,10 +22,11 @@ from statehouse.debug.gaps import Gap, Gaps
 from statehouse.debug.naming import run_named
 from statehouse.debug.pairing import paired
 from statehouse.debug.places import Place, place_of
+from statehouse.debug.recorded import steps_of
 from statehouse.debug.staleness import saw
 from statehouse.debug.touched import read_by, written_by
 from statehouse.extend import Entry, Flow, Payload, RecordKey, encode, run
-from statehouse.steps.reading import read_slot, read_steps
+from statehouse.steps.reading import read_slot
 from statehouse.steps.record import RunRecord, StepRecord
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class _Side:
 
 def _side(namespace: str, run_id: str, gaps: Gaps) -> Flow[_Side]:
     record = yield from run_named(namespace, run_id)
-    steps = yield from read_steps(namespace, run_id)
+    steps = yield from steps_of(record, gaps)
     return _Side(record, steps, (yield from place_of(record)), gaps)
 
 

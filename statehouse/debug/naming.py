@@ -5,10 +5,12 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from typing import Final
 
+from statehouse.debug.gaps import Gaps
+from statehouse.debug.recorded import steps_of
 from statehouse.errors import NotFoundError
 from statehouse.extend import EventPage, FindEvents, Flow, Get, Read, RecordKey
 from statehouse.steps import keys
-from statehouse.steps.reading import read_run, read_steps
+from statehouse.steps.reading import read_run
 from statehouse.steps.record import RunRecord, StepRecord, step_from_entry
 
 _NAMED_MAX: Final = 8
@@ -69,7 +71,7 @@ def step_named(run: RunRecord, path: str) -> Flow[StepRecord]:
     found = yield from step_recorded(run.namespace, run.run_id, path)
     if found is not None:
         return found
-    steps = yield from read_steps(run.namespace, run.run_id)
+    steps = yield from steps_of(run, Gaps())
     meant = [each for each in steps if _means(path, each)]
     if len(meant) == 1:
         return meant[0]

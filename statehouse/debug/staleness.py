@@ -22,9 +22,9 @@ from statehouse.debug.gaps import Gap, Gaps
 from statehouse.debug.held import Held, held
 from statehouse.debug.naming import run_named, step_named
 from statehouse.debug.places import Place, place_of, version_seen
+from statehouse.debug.recorded import steps_of
 from statehouse.debug.touched import read_by
 from statehouse.extend import Entry, Flow, KeyRange, RecordKey, run
-from statehouse.steps.reading import read_steps
 from statehouse.steps.record import RunRecord, StepRecord
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class _Looking:
 
     def _earlier(self, step: StepRecord) -> Flow[list[StepRecord]]:
         """The steps before a step, by what they saw; those around it, too: they commit after it."""
-        steps = yield from read_steps(self._run.namespace, self._run.run_id)
+        steps = yield from steps_of(self._run, self.gaps)
         before = [
             each
             for each in steps

@@ -16,11 +16,12 @@ from statehouse.client.pages import WAIT_S
 from statehouse.debug.entries import newest_ts
 from statehouse.debug.gaps import Gap, Gaps
 from statehouse.debug.naming import run_named
+from statehouse.debug.recorded import steps_of
 from statehouse.debug.touched import written_by
 from statehouse.extend import Entry, Flow, Page, RecordKey, Replay, Scan, ask, decode, run
 from statehouse.protocol.replies import Event
 from statehouse.steps import keys
-from statehouse.steps.reading import read_run, read_steps
+from statehouse.steps.reading import read_run
 from statehouse.steps.record import RunRecord, StepRecord, run_from_entry, step_from_entry
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def _show(namespace: str, run_id: str) -> Flow[Waterfall]:
         record = yield from read_run(record.namespace, run_id, at)
     gaps = Gaps()
     bars: dict[str, Bar] = {}
-    for step in (yield from read_steps(record.namespace, run_id, at)):
+    for step in (yield from steps_of(record, gaps, at)):
         bars[step.path] = yield from _bar(record, step, gaps)
     for path, began_us in (yield from _intents(record, at)).items():
         if path not in bars:

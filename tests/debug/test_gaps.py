@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from statehouse import Statehouse, debug
+from statehouse import ErasedError, Statehouse, debug
 from statehouse.engine import layout
 from statehouse.storage import Table
 from statehouse.storage.rocksdb import RocksStore
-from tests.debug.purchases import buy_stale, count
+from tests.debug.purchases import TRACE, buy_stale, count, search
 
 HORIZON = 7
 
@@ -90,3 +90,35 @@ def test_runs_are_compared_as_far_as_they_can_be(compacted: Compacted) -> None:
     found = debug.diff(sh, "r-0", "r-1")
     assert [pair.aspects for pair in found.pairs] == [("output",)]
     assert {gap.oldest for gap in found.gaps} == {5}
+
+
+def test_a_step_whose_record_was_erased_hides_no_other(sh: Statehouse) -> None:
+    buy_stale(sh)
+    sh.erase(keys=["step/quote#1"], agent_id="r-42", namespace="default.runs")
+    found = debug.show(sh, "r-42")
+    assert [bar.path for bar in found.bars] == ["order#1"]
+    assert [str(gap) for gap in found.gaps] == ["the record of quote#1 was erased"]
+    assert debug.reads(sh, "r-42", "order").gaps == found.gaps
+    assert [pair.step.path for pair in debug.diff(sh, "r-42", "r-42").pairs] == ["order#1"]
+    of_the_trace = debug.find(sh, TRACE)
+    assert of_the_trace is not None
+    assert [step.path for step in of_the_trace.steps] == ["order#1"]
+    assert of_the_trace.unrecorded == (("r-42", "quote#1"),)
+
+
+def test_a_run_whose_record_was_erased_is_not_listed(sh: Statehouse) -> None:
+    buy_stale(sh)
+    sh.erase(keys=["run"], agent_id="r-42", namespace="default.runs")
+    assert [each.run_id for each in debug.runs(sh)] == ["r-42-noon", "r-42-morning"]
+    with pytest.raises(ErasedError):
+        debug.show(sh, "r-42")
+
+
+def test_a_large_argument_that_was_erased_is_said_to_be(sh: Statehouse) -> None:
+    with sh.run("r-1", agent_id="a"):
+        search("x" * 20_000)
+    sh.erase(prefix="value/", agent_id="r-1", namespace="default.runs")
+    found = debug.show_step(sh, "r-1", "search")
+    assert (found.input, found.output) == ({"word": None}, None)
+    assert {gap.why for gap in found.gaps} == {"erased"}
+    assert debug.diff(sh, "r-1", "r-1").alike

@@ -1,0 +1,53 @@
+"""The steps of a run, also where the record of one was erased: that hides none of the others."""
+
+from __future__ import annotations
+
+from statehouse.debug.entries import entries_of
+from statehouse.debug.gaps import Gap, Gaps
+from statehouse.errors import ErasedError
+from statehouse.extend import Flow, Page, RecordKey, Scan
+from statehouse.steps import keys
+from statehouse.steps.reading import read_steps
+from statehouse.steps.record import RunRecord, StepRecord, step_from_entry
+
+
+def steps_of(record: RunRecord, gaps: Gaps, at: int | None = None) -> Flow[list[StepRecord]]:
+    """Gives the records of the steps of a run, in the order of their commits.
+
+    Args:
+        record: The run.
+        gaps: Where the ones that were erased are noted.
+        at: As of which commit_ts; None for now.
+
+    Raises (in the flow):
+        StatehouseError: As a read does.
+    """
+    try:
+        return (yield from read_steps(record.namespace, record.run_id, at))
+    except ErasedError:
+        names = yield from _names(record, at)
+    found: list[StepRecord] = []
+    for entry in (yield from entries_of(names, at)):
+        if entry.payload is not None:
+            found.append(step_from_entry(entry))
+        elif entry.kind == "erased":
+            gaps.note(Gap(f"the record of {entry.key.key.removeprefix(keys.STEP)}", "erased"))
+    return sorted(found, key=lambda step: step.commit_ts)
+
+
+def _names(record: RunRecord, at: int | None) -> Flow[list[RecordKey]]:
+    found: list[RecordKey] = []
+    cursor: str | None = None
+    while True:
+        page: Page = yield Scan(
+            keys.runs_namespace(record.namespace),
+            record.run_id,
+            keys.STEP,
+            at=at if cursor is None else None,
+            keys_only=True,
+            cursor=cursor,
+        )
+        found += [entry.key for entry in page.entries]
+        cursor = page.cursor
+        if cursor is None:
+            return found
