@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import importlib.metadata
 import logging
 import os
@@ -387,7 +388,7 @@ class RocksStore:
 
         return {
             "directory": str(self._directory.path),
-            "rocksdict": importlib.metadata.version("rocksdict"),
+            "rocksdict": _rocksdict_version(),
             "table files": str(names.count(".sst")),
             "log files": str(names.count(".log")),
             "memtable bytes": str(total("rocksdb.cur-size-all-mem-tables")),
@@ -537,3 +538,9 @@ def _open_database(path: Path, *, create: bool, secondary: Path | None, cache_by
     writing.no_slowdown = True  # R1
     database.set_write_options(writing)
     return database
+
+
+@functools.cache
+def _rocksdict_version() -> str:
+    # To look into the environment takes longer than all else that a status needs.
+    return importlib.metadata.version("rocksdict")
