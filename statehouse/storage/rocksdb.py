@@ -14,6 +14,7 @@ Each rule below has a canary in ``tests/storage/test_canaries.py`` that fails wh
 * R5. Errors are told apart by their text, in `statehouse.storage.rocksdb_errors` and nowhere else.
 * R6. Tables are flushed together, so that files without their log hold no half of a batch; a manifest that
   lost its end is refused (`statehouse.storage.manifest`): it would open with commits missing in the middle.
+* R7. A secondary whose log was deleted shows old rows over new ones (`statehouse.storage.followed`).
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from rocksdict import (
 from statehouse.errors import EngineError, ForkedProcessError, StatehouseError
 from statehouse.storage import PAGE_BYTES, PAGE_ROWS, Row, Table
 from statehouse.storage.directory import DataDirectory, FreeSpace
+from statehouse.storage.followed import FollowedLog
 from statehouse.storage.forks import guard_forks
 from statehouse.storage.manifest import ManifestNote
 from statehouse.storage.marks import MarkFile, read_marks
@@ -125,7 +127,7 @@ class RocksStore:
             create = directory.prepare()
             ManifestNote(directory.path, directory.rocks).require()  # R6
         guard_forks()
-        secondary = Path(tempfile.mkdtemp(prefix="statehouse-read-only-")) if read_only else None
+        secondary = _secondary_path() if read_only else None
         try:
             database = _open_database(
                 directory.rocks, create=create, secondary=secondary, cache_bytes=cache_bytes
@@ -137,6 +139,7 @@ class RocksStore:
                     secondary,
                     FreeSpace(directory.path, free_bytes_min),
                     stall_seconds_max,
+                    cache_bytes,
                 )
                 if not read_only:
                     directory.claim()
@@ -160,8 +163,12 @@ class RocksStore:
         secondary: Path | None,
         free_space: FreeSpace,
         stall_seconds_max: float,
+        cache_bytes: int,
     ) -> None:
         """Takes over an open database; use `open`."""
+        self._cache_bytes = cache_bytes
+        self._followed = None if secondary is None else FollowedLog(directory.rocks)
+        self._earlier: list[tuple[list[Rdict], Path]] = []
         self._directory = directory
         self._secondary = secondary
         self._free_space = free_space
@@ -170,6 +177,13 @@ class RocksStore:
         self._closing = threading.Lock()
         self._unsynced = False
         self._stalls = 0
+        self._use(database)
+        self._marks = None if secondary else MarkFile(directory.marks)
+        self._manifest = ManifestNote(directory.path, directory.rocks)
+        if self._marks is not None:
+            self._manifest.note()
+
+    def _use(self, database: Rdict) -> None:
         self._database: Rdict | None = database
         self._families: dict[Table, Rdict] = {
             table: database.get_column_family(table.value) for table in Table
@@ -178,10 +192,6 @@ class RocksStore:
         self._handles: dict[Table, ColumnFamily] = {
             table: database.get_column_family_handle(table.value) for table in Table
         }
-        self._marks = None if secondary else MarkFile(directory.marks)
-        self._manifest = ManifestNote(directory.path, directory.rocks)
-        if self._marks is not None:
-            self._manifest.note()
 
     @property
     def read_only(self) -> bool:
@@ -337,13 +347,47 @@ class RocksStore:
             CorruptionError: What it wrote cannot be read.
             EngineError: The store is closed.
         """
-        database = self._opened()
-        if self._secondary is None:
+        database, followed = self._opened(), self._followed
+        if followed is None:
             return
         try:
+            logs = followed.look()
             database.try_catch_up_with_primary()
+            if followed.has_ended(logs):
+                self._open_again()
         except Exception as error:  # noqa: BLE001 - rocksdict raises nothing narrower (R5)
             self._unreadable(None, error)
+
+    def _open_again(self) -> None:
+        """R7. Whoever reads at this moment ends with the database of before."""
+        secondary = _secondary_path()
+        followed = FollowedLog(self._directory.rocks)
+        try:
+            database = _open_database(
+                self._directory.rocks, create=False, secondary=secondary, cache_bytes=self._cache_bytes
+            )
+        except Exception:  # noqa: BLE001 - files come and go under it; the next refresh tries again
+            _log.debug("could not open RocksDB again", exc_info=True)
+            shutil.rmtree(secondary, ignore_errors=True)
+            return
+        with self._closing:
+            before, path = self._database, self._secondary
+            if before is None or path is None:
+                database.close()
+                shutil.rmtree(secondary, ignore_errors=True)
+                return
+            self._earlier.append(([*self._families.values(), before], path))
+            self._secondary, self._followed = secondary, followed
+            self._use(database)
+            self._close_earlier(keep=1)
+
+    def _close_earlier(self, *, keep: int) -> None:
+        while len(self._earlier) > keep:
+            handles, path = self._earlier.pop(0)
+            for handle in handles:
+                with contextlib.suppress(Exception):
+                    handle.close()
+            shutil.rmtree(path, ignore_errors=True)
 
     def compact(self, ranges: Mapping[Table, tuple[bytes, bytes]] | None = None) -> None:
         """Rewrites files so that deleted and overwritten rows are in none of them any more.
@@ -422,6 +466,7 @@ class RocksStore:
                     handle.close()
             if self._secondary is not None:
                 shutil.rmtree(self._secondary, ignore_errors=True)
+                self._close_earlier(keep=0)
             elif not errors:
                 self._manifest.note()
             _log.debug("closed RocksDB", extra={"path": str(self._directory.path), "failures": len(errors)})
@@ -521,6 +566,11 @@ def _page(
         # R3: a traceback keeps this frame, and the frame would keep the iterator.
         del rows, valid, read_key, read_value, advance
     return page
+
+
+def _secondary_path() -> Path:
+    """A directory for what a reader of somebody else's database writes: its diary."""
+    return Path(tempfile.mkdtemp(prefix="statehouse-read-only-"))
 
 
 def _open_database(path: Path, *, create: bool, secondary: Path | None, cache_bytes: int) -> Rdict:

@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -257,6 +259,64 @@ def test_a_read_only_store_outlives_the_writing_one(store: RocksStore, path: Pat
     reader.refresh()
     assert reader.get(Table.NAMES, b"key") == b"value"
     reader.close()
+
+
+def test_a_read_only_store_sees_what_was_written_right_before_the_end(store: RocksStore, path: Path) -> None:
+    store.write([ROW])
+    reader = RocksStore.open(path, read_only=True)
+    assert reader.get(Table.NAMES, b"key") == b"value"
+    store.write([(Table.NAMES, b"key", b"last"), (Table.NAMES, b"more", b"")])
+    store.close()
+    reader.refresh()
+    assert rows_of(reader) == [(b"key", b"last"), (b"more", b"")]
+    reader.close()
+
+
+def test_a_read_only_store_outlives_many_writing_ones(
+    store: RocksStore, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    store.write([ROW])
+    store.close()
+    reader = RocksStore.open(path, read_only=True)
+    for number in range(5):
+        writer = RocksStore.open(path)
+        writer.write([(Table.NAMES, b"key", b"%d" % number)])
+        if number % 2:
+            reader.refresh()
+        writer.write([(Table.NAMES, b"key", b"%d!" % number)])
+        writer.close()
+        reader.refresh()
+        assert reader.get(Table.NAMES, b"key") == b"%d!" % number
+    assert len(list((tmp_path / "temporary").iterdir())) <= 2
+    reader.close()
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_page_that_is_read_while_the_store_is_opened_again_is_whole(store: RocksStore, path: Path) -> None:
+    store.write([(Table.SEGMENTS, b"%04d" % number, bytes(100)) for number in range(500)])
+    reader = RocksStore.open(path, read_only=True)
+    done = threading.Event()
+    sizes: set[int] = set()
+
+    def read() -> None:
+        while not done.is_set():
+            sizes.add(len(rows_of(reader, Table.SEGMENTS)))
+
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(read)
+        writer = store
+        for _ in range(10):
+            writer.close()
+            writer = RocksStore.open(path)
+            writer.write([ROW])
+            reader.refresh()
+        done.set()
+        reading.result(60)
+    writer.close()
+    reader.close()
+    assert sizes == {500}
 
 
 def test_a_read_only_store_refuses_everything_that_changes_it(store: RocksStore, path: Path) -> None:
