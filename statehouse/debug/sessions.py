@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from statehouse.client.connection import Connection, live_connections, welcome_by
+from statehouse.client.connection import Connection, Seen, live_connections, welcome_by
 from statehouse.debug import programs
 from statehouse.debug.overlay import OverlayEngine
 from statehouse.debug.programs import Program
@@ -34,10 +34,16 @@ def store_of(connection: Connection) -> Engine:
 
 def overlay_connection(engine: OverlayEngine, over: Connection) -> Connection:
     """Gives a connection to an overlay of the store that another one is of."""
+    seen = over.seen
+    if not engine.layer.is_shared:
+        # A store of its own, in which nothing has happened that it would have to ask for.
+        seen = Seen()
+        seen.commit(engine.at, over.monotonic())
     return Connection(
         engine,
         url=f"{_OVERLAY_URL}{over.url}@{engine.at}",
         timeout=over.timeout,
+        seen=seen,
         limits=over.limits,
         release=engine.close,
     )
