@@ -7,7 +7,7 @@ has steps inside it that are, is running, or was ended by what ended the run.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 _LONG_GAP: Final = 4.0
 _LONG_GAP_US: Final = 1_000_000
 _SHOWN_GAP: Final = 0.05
-_BEAT_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +153,7 @@ def show(sh: Statehouse | StatehouseAsync, run_id: str, *, namespace: str | None
     return run(sh, _show(sh.namespace if namespace is None else namespace, run_id))
 
 
-def follow(
-    sh: Statehouse | StatehouseAsync, waterfall: Waterfall, *, still: Callable[[], bool] | None = None
-) -> Iterator[Bar | RunRecord]:
+def follow(sh: Statehouse | StatehouseAsync, waterfall: Waterfall) -> Iterator[Bar | RunRecord]:
     """Goes on with a run: gives each step as it is committed, and the record of the run when it changes.
 
     It ends with the run, at once if that has ended already. A worker that was killed leaves its run running:
@@ -165,7 +162,6 @@ def follow(
     Args:
         sh: Where it is recorded.
         waterfall: What is known already.
-        still: Asked about once a second while nothing comes; it ends when that says no. None: not asked.
 
     Raises:
         StatehouseError: As a replay does.
@@ -174,7 +170,7 @@ def follow(
     if record.status != "running":
         return
     where = keys.runs_namespace(record.namespace)
-    request = Replay(where, record.run_id, waterfall.as_of + 1, wait_s=WAIT_S if still is None else _BEAT_S)
+    request = Replay(where, record.run_id, waterfall.as_of + 1, wait_s=WAIT_S)
     while True:
         try:
             page = run(sh, ask(request))
@@ -188,8 +184,6 @@ def follow(
                     return
             elif entry.key.key.startswith(keys.STEP):
                 yield run(sh, _bar(record, step_from_entry(entry), Gaps()))
-        if not page.events and still is not None and not still():
-            return
         request = request.after(page)
 
 

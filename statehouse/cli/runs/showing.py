@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -80,52 +79,32 @@ def _write(output: Output, found: Waterfall, *, values: bool) -> None:
 
 
 def _follow(settings: Settings, output: Output, run_id: str, *, values: bool) -> None:
-    """Writes the steps that are committed, and goes on until the run ends.
-
-    What a process commits right before it closes its directory, a reader that was open then may never see. So
-    the directory is opened again when another process has it, or nobody any more.
-    """
+    """Writes the steps that are committed, and goes on until the run ends."""
     from statehouse.cli.opening import reading
     from statehouse.cli.runs.waterfall import Drawing, show_run
     from statehouse.debug.waterfall import Bar, follow, show
 
-    told, first = 0, ""
-    while True:
-        with reading(settings) as reader:
-            found = show(reader.sh, run_id)
-            if output.terminal and not first:
-                show_run(output, found.run)
-                output.styled("")
-            first = first or found.run.status
-            drawing = Drawing(output, found, None) if output.terminal else None
-            ended = [] if found.run.status == "running" else [found.run]
-            going_on = follow(reader.sh, found, still=_holder_stays(settings, reader.holder))
-            for news in chain(_committed(found.bars, told), ended, going_on):
-                if isinstance(news, Bar):
-                    _write_bar(output, found, news, drawing, values=values)
-                    told = told if news.step is None else news.step.commit_ts
-                elif news.status != "running":
-                    _write_end(output, news, was_told=first == news.status)
-                    return
-                output.flush()
+    with reading(settings) as reader:
+        found = show(reader.sh, run_id)
+        drawing: Drawing | None = None
+        if output.terminal:
+            show_run(output, found.run)
+            output.styled("")
+            drawing = Drawing(output, found, None)
+        ended = [] if found.run.status == "running" else [found.run]
+        for news in chain(_committed(found.bars), ended, follow(reader.sh, found)):
+            if isinstance(news, Bar):
+                _write_bar(output, found, news, drawing, values=values)
+            elif news.status != "running":
+                _write_end(output, news, was_told=found.run.status == news.status)
+                return
+            output.flush()
 
 
-def _committed(bars: Sequence[Bar], after: int) -> list[Bar]:
+def _committed(bars: Sequence[Bar]) -> list[Bar]:
     """The steps that are recorded, in the order of their commits."""
     found = [(bar.step.commit_ts, bar) for bar in bars if bar.step is not None]
-    return [bar for commit_ts, bar in sorted(found, key=itemgetter(0)) if commit_ts > after]
-
-
-def _holder_stays(settings: Settings, holder: dict[str, Any]) -> Callable[[], bool] | None:
-    """Asks whether the process that has a directory open still is the same; None for what is no directory."""
-    from statehouse.client.url import parse
-    from statehouse.storage.directory import DataDirectory
-
-    address = parse(settings.url)
-    if address.kind != "file" or not Path(address.where).is_dir():
-        return None
-    directory = DataDirectory(Path(address.where))
-    return lambda: directory.holder() == holder
+    return [bar for _, bar in sorted(found, key=itemgetter(0))]
 
 
 def _write_end(output: Output, run: RunRecord, *, was_told: bool) -> None:
