@@ -60,6 +60,19 @@ def test_follow_shows_what_another_process_commits_and_ends_quietly_on_ctrl_c(
         assert len(err.decode().splitlines()) == 1, "the note that the store is held, and nothing else"
 
 
+def test_follow_shows_what_a_process_commits_right_before_it_ends(directory: Path, spawn: Spawn) -> None:
+    with Statehouse(directory) as sh:
+        sh.write("k", 1, agent_id="a")
+        follower = spawn("replay", "a", "--follow", "--json")
+        assert follower.stdout is not None
+        assert json.loads(follower.stdout.readline())["commit_ts"] == 1
+        sh.write("k", 2, agent_id="a")
+    assert json.loads(follower.stdout.readline())["commit_ts"] == 2
+    follower.send_signal(signal.SIGINT)
+    follower.communicate()
+    assert follower.returncode == 130
+
+
 @pytest.mark.parametrize("args", [("scan", "a", "--json"), ("store", "dump", "-o", "-")])
 def test_a_pipe_that_is_closed_ends_the_command_quietly(
     directory: Path, spawn: Spawn, args: tuple[str, ...]
