@@ -15,7 +15,7 @@ from statehouse.cli.show import Output, printable
 from statehouse.cli.times import shown_time
 
 if TYPE_CHECKING:
-    from statehouse.debug.blaming import Blame
+    from statehouse.debug.inspecting.blaming import Blame
 
 __all__ = ["blame"]
 
@@ -40,7 +40,7 @@ def blame(settings: Settings, *, agent: str, key: str, at: int | datetime | None
     key, and below it what its step had read. Exits with 3 when the key was never written.
     """
     from statehouse.cli.opening import reading
-    from statehouse.debug import blaming
+    from statehouse.debug.inspecting import blaming
 
     output = Output(settings)
     with reading(settings) as reader:

@@ -18,7 +18,7 @@ from statehouse.programs.exits import Exit, Refusal
 
 if TYPE_CHECKING:
     from statehouse import Event
-    from statehouse.debug.finding import Finding
+    from statehouse.debug.inspecting.finding import Finding
     from statehouse.steps.record import RunRecord, StepRecord
 
 __all__ = ["find"]
@@ -43,7 +43,7 @@ def find(settings: Settings, *, reference: str, limit: int | None) -> None:
     events. Exits with 3 when it names nothing here.
     """
     from statehouse.cli.opening import reading
-    from statehouse.debug import finding
+    from statehouse.debug.inspecting import finding
 
     output = Output(settings)
     with reading(settings) as reader:
@@ -153,7 +153,7 @@ def _write_step(output: Output, found: Finding, step: StepRecord) -> None:
 
 def _document(found: Finding, event: Event) -> dict[str, Any]:
     """An event as `replay` has it, and the step that made it."""
-    from statehouse.debug.finding import step_of
+    from statehouse.debug.inspecting.finding import step_of
 
     name = step_of(event)
     step = next((each for each in found.steps if (each.run_id, each.path) == name), None)

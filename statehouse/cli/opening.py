@@ -141,8 +141,8 @@ def _opened(
 @contextmanager
 def _exported(settings: Settings, address: Address) -> Iterator[Statehouse]:
     from statehouse.client._sync.handle import Statehouse as Handle
-    from statehouse.debug.opened import export_header
-    from statehouse.debug.opened import open as open_export
+    from statehouse.debug.exports.opened import export_header
+    from statehouse.debug.exports.opened import open as open_export
 
     try:
         opened = open_export(address.where)

@@ -44,7 +44,7 @@ def _seen(sh: Statehouse, fork: str | None) -> Statehouse:
     """The handle itself, or one on the state of a fork."""
     if fork is None:
         return sh
-    from statehouse.debug.views import state_of
+    from statehouse.debug.inspecting.viewing import state_of
 
     return state_of(sh, fork)
 

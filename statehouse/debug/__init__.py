@@ -8,22 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from statehouse.debug.blaming import Blame, blame
-    from statehouse.debug.comparing import Detail, Difference, Pair, diff
-    from statehouse.debug.debugging import Debugged, debug
-    from statehouse.debug.details import StepDetails, show_step
-    from statehouse.debug.divergence import Divergence
-    from statehouse.debug.exporting import Exported, export, export_to
     from statehouse.debug.exports.coverage import NotExportedError
-    from statehouse.debug.finding import Finding, events_of, find
-    from statehouse.debug.forking import Answer, Forked, Question, fork
-    from statehouse.debug.listing import runs
-    from statehouse.debug.opened import open
-    from statehouse.debug.reruns import Change, Rerun
-    from statehouse.debug.staleness import Reads, StaleRead, reads
-    from statehouse.debug.verifying import Verification, verify
-    from statehouse.debug.views import state_of
-    from statehouse.debug.waterfall import Bar, Waterfall, follow, show
+    from statehouse.debug.exports.exporting import Exported, export, export_to
+    from statehouse.debug.exports.opened import open
+    from statehouse.debug.forks.forking import Answer, Forked, Question, fork
+    from statehouse.debug.inspecting.blaming import Blame, blame
+    from statehouse.debug.inspecting.comparing import Detail, Difference, Pair, diff
+    from statehouse.debug.inspecting.details import StepDetails, show_step
+    from statehouse.debug.inspecting.finding import Finding, events_of, find
+    from statehouse.debug.inspecting.listing import runs
+    from statehouse.debug.inspecting.staleness import Reads, StaleRead, reads
+    from statehouse.debug.inspecting.viewing import state_of
+    from statehouse.debug.inspecting.waterfall import Bar, Waterfall, follow, show
+    from statehouse.debug.rerunning.debugging import Debugged, debug
+    from statehouse.debug.rerunning.divergence import Divergence
+    from statehouse.debug.rerunning.reruns import Change, Rerun
+    from statehouse.debug.rerunning.verifying import Verification, verify
 
 __all__ = [
     "Answer",
@@ -65,42 +65,42 @@ __all__ = [
 ]
 
 _LATER = {
-    "Answer": "statehouse.debug.forking",
-    "Bar": "statehouse.debug.waterfall",
-    "Blame": "statehouse.debug.blaming",
-    "Change": "statehouse.debug.reruns",
-    "Debugged": "statehouse.debug.debugging",
-    "Detail": "statehouse.debug.comparing",
-    "Difference": "statehouse.debug.comparing",
-    "Divergence": "statehouse.debug.divergence",
-    "Exported": "statehouse.debug.exporting",
-    "Finding": "statehouse.debug.finding",
-    "Forked": "statehouse.debug.forking",
+    "Answer": "statehouse.debug.forks.forking",
+    "Bar": "statehouse.debug.inspecting.waterfall",
+    "Blame": "statehouse.debug.inspecting.blaming",
+    "Change": "statehouse.debug.rerunning.reruns",
+    "Debugged": "statehouse.debug.rerunning.debugging",
+    "Detail": "statehouse.debug.inspecting.comparing",
+    "Difference": "statehouse.debug.inspecting.comparing",
+    "Divergence": "statehouse.debug.rerunning.divergence",
+    "Exported": "statehouse.debug.exports.exporting",
+    "Finding": "statehouse.debug.inspecting.finding",
+    "Forked": "statehouse.debug.forks.forking",
     "NotExportedError": "statehouse.debug.exports.coverage",
-    "Pair": "statehouse.debug.comparing",
-    "Question": "statehouse.debug.forking",
-    "Reads": "statehouse.debug.staleness",
-    "Rerun": "statehouse.debug.reruns",
-    "StaleRead": "statehouse.debug.staleness",
-    "StepDetails": "statehouse.debug.details",
-    "Verification": "statehouse.debug.verifying",
-    "Waterfall": "statehouse.debug.waterfall",
-    "blame": "statehouse.debug.blaming",
-    "debug": "statehouse.debug.debugging",
-    "diff": "statehouse.debug.comparing",
-    "events_of": "statehouse.debug.finding",
-    "export": "statehouse.debug.exporting",
-    "export_to": "statehouse.debug.exporting",
-    "find": "statehouse.debug.finding",
-    "follow": "statehouse.debug.waterfall",
-    "fork": "statehouse.debug.forking",
-    "open": "statehouse.debug.opened",
-    "reads": "statehouse.debug.staleness",
-    "runs": "statehouse.debug.listing",
-    "show": "statehouse.debug.waterfall",
-    "show_step": "statehouse.debug.details",
-    "state_of": "statehouse.debug.views",
-    "verify": "statehouse.debug.verifying",
+    "Pair": "statehouse.debug.inspecting.comparing",
+    "Question": "statehouse.debug.forks.forking",
+    "Reads": "statehouse.debug.inspecting.staleness",
+    "Rerun": "statehouse.debug.rerunning.reruns",
+    "StaleRead": "statehouse.debug.inspecting.staleness",
+    "StepDetails": "statehouse.debug.inspecting.details",
+    "Verification": "statehouse.debug.rerunning.verifying",
+    "Waterfall": "statehouse.debug.inspecting.waterfall",
+    "blame": "statehouse.debug.inspecting.blaming",
+    "debug": "statehouse.debug.rerunning.debugging",
+    "diff": "statehouse.debug.inspecting.comparing",
+    "events_of": "statehouse.debug.inspecting.finding",
+    "export": "statehouse.debug.exports.exporting",
+    "export_to": "statehouse.debug.exports.exporting",
+    "find": "statehouse.debug.inspecting.finding",
+    "follow": "statehouse.debug.inspecting.waterfall",
+    "fork": "statehouse.debug.forks.forking",
+    "open": "statehouse.debug.exports.opened",
+    "reads": "statehouse.debug.inspecting.staleness",
+    "runs": "statehouse.debug.inspecting.listing",
+    "show": "statehouse.debug.inspecting.waterfall",
+    "show_step": "statehouse.debug.inspecting.details",
+    "state_of": "statehouse.debug.inspecting.viewing",
+    "verify": "statehouse.debug.rerunning.verifying",
 }
 
 

@@ -15,7 +15,7 @@ from statehouse.cli.command import Settings
 from statehouse.cli.runs.listing import shown_duration
 from statehouse.cli.runs.waterfall import Drawing, show_run
 from statehouse.cli.show import Output
-from statehouse.debug.waterfall import Bar, Scale, Waterfall
+from statehouse.debug.inspecting.waterfall import Bar, Scale, Waterfall
 from statehouse.extend import RecordKey
 from tests.cli.screens import on_screen, plain, shown
 from tests.debug.purchases import search

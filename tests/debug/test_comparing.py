@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from statehouse import NotFoundError, Run, Statehouse, StepRecord, current_step, debug, step
-from statehouse.debug.pairing import paired
+from statehouse.debug.inspecting.pairing import paired
 from tests.debug.purchases import buy, buy_stale, count, order, plan, quote, refuse, search, set_price
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from statehouse import Statehouse, StatehouseError, current_step, debug, step
-from statehouse.debug.opened import ExportedEngine
+from statehouse.debug.exports.opened import ExportedEngine
 from statehouse.errors import InvalidArgumentError, NotFoundError, RefusingWritesError
 from statehouse.extend import (
     Engine,

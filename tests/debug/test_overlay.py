@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statehouse.debug.layers import ForkLayer, MemoryLayer
-from statehouse.debug.overlay import OverlayEngine
+from statehouse.debug.overlay.engine import OverlayEngine
+from statehouse.debug.overlay.layers import ForkLayer, MemoryLayer
 from statehouse.engine import open_engine
 from statehouse.errors import InvalidArgumentError, RefusingWritesError, StatehouseError
 from statehouse.extend import (

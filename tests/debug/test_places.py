@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from statehouse import Run, Statehouse, current_step, debug, step
-from statehouse.debug.naming import run_named
-from statehouse.debug.places import place_of
-from statehouse.debug.views import view_of
+from statehouse.debug.inspecting.naming import run_named
+from statehouse.debug.inspecting.places import place_of
+from statehouse.debug.overlay.views import view_of
 from statehouse.extend import Get, KeyRange, RecordKey, run
 
 KEYS = ("kept", "changed", "deleted", "new", "never")

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from statehouse import InvalidArgumentError, NotFoundError, RunRecord, Statehouse, StepRecord, debug, step
-from statehouse.debug.waterfall import Bar, Scale, Waterfall
+from statehouse.debug.inspecting.waterfall import Bar, Scale, Waterfall
 from tests.debug.purchases import buy, buy_stale, plan, refuse, search
 
 

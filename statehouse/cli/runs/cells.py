@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from statehouse.cli.show import json_text, one_line, printable, shown_bytes
 
 if TYPE_CHECKING:
-    from statehouse.debug.authors import Author
-    from statehouse.debug.held import Held
+    from statehouse.debug.inspecting.authors import Author
+    from statehouse.debug.inspecting.held import Held
     from statehouse.extend import RecordKey
     from statehouse.steps.shared import Slot
 

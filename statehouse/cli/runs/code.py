@@ -15,8 +15,8 @@ from statehouse.cli.show import note, printable
 from statehouse.programs.exits import Exit, Refusal
 
 if TYPE_CHECKING:
-    from statehouse.debug.divergence import Divergence
-    from statehouse.debug.programs import Program
+    from statehouse.debug.rerunning.divergence import Divergence
+    from statehouse.debug.rerunning.programs import Program
 
 __all__ = [
     "ASSIGNMENT",
@@ -59,7 +59,7 @@ def loaded(name: str) -> Program:
         Refusal: It cannot be imported.
         InvalidArgumentError: There is none of that name.
     """
-    from statehouse.debug import programs
+    from statehouse.debug.rerunning import programs
     from statehouse.errors import StatehouseError
 
     try:

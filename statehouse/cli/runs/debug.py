@@ -13,8 +13,8 @@ from statehouse.cli.show import Output, note, printable
 from statehouse.programs.exits import Exit
 
 if TYPE_CHECKING:
-    from statehouse.debug.debugging import Debugged
-    from statehouse.debug.reruns import Rerun
+    from statehouse.debug.rerunning.debugging import Debugged
+    from statehouse.debug.rerunning.reruns import Rerun
 
 __all__ = ["debug"]
 
@@ -35,7 +35,7 @@ def debug(settings: Settings, *, run_id: str, program: str, step: str, pdb: bool
     what was recorded. Exits with 1 when that differs.
     """
     from statehouse.cli.opening import reading
-    from statehouse.debug import debugging
+    from statehouse.debug.rerunning import debugging
 
     function = loaded(program)
     # Whoever talks to pdb sees what the program prints among its answers.

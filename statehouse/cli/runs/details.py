@@ -15,7 +15,7 @@ from statehouse.cli.times import shown_time
 
 if TYPE_CHECKING:
     from statehouse import Statehouse
-    from statehouse.debug.details import StepDetails, Written
+    from statehouse.debug.inspecting.details import StepDetails, Written
     from statehouse.extend import Entry
 
 __all__ = ["show_step"]
@@ -27,7 +27,7 @@ _KEYS_SHOWN = 50
 
 def show_step(output: Output, sh: Statehouse, run_id: str, path: str) -> None:
     """Writes everything about one step."""
-    from statehouse.debug import details
+    from statehouse.debug.inspecting import details
 
     found = details.show_step(sh, run_id, path)
     if output.json:

@@ -17,7 +17,7 @@ from statehouse.programs.exits import Exit
 from statehouse.protocol.values import decode
 
 if TYPE_CHECKING:
-    from statehouse.debug.comparing import Detail, Difference, Left, Pair
+    from statehouse.debug.inspecting.comparing import Detail, Difference, Left, Pair
     from statehouse.extend import Entry, Payload
     from statehouse.steps.record import RunRecord
 
@@ -50,7 +50,7 @@ def diff(settings: Settings, *, left: str, right: str) -> None:
     something does, and with 0 when nothing does.
     """
     from statehouse.cli.opening import reading
-    from statehouse.debug import comparing
+    from statehouse.debug.inspecting import comparing
 
     output = Output(settings)
     with reading(settings) as reader:

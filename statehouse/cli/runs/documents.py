@@ -10,9 +10,9 @@ from statehouse.cli.show import note, shown_value
 from statehouse.protocol.lines import origin_to_json
 
 if TYPE_CHECKING:
-    from statehouse.debug.authors import Author
-    from statehouse.debug.gaps import Gap
-    from statehouse.debug.held import Held
+    from statehouse.debug.inspecting.authors import Author
+    from statehouse.debug.inspecting.gaps import Gap
+    from statehouse.debug.inspecting.held import Held
     from statehouse.extend import RecordKey
     from statehouse.steps.record import StepRecord
 

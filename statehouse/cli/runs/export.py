@@ -19,8 +19,8 @@ from statehouse.programs.exits import Exit, Refusal
 
 if TYPE_CHECKING:
     from statehouse import Statehouse
-    from statehouse.debug.exporting import Exported
     from statehouse.debug.exports.contents import ExportContents
+    from statehouse.debug.exports.exporting import Exported
     from statehouse.debug.exports.format import ExportHeader
 
 __all__ = ["export", "open_"]
@@ -74,8 +74,8 @@ def _path(run_id: str, target: str | None) -> Path | None:
 def _write(
     sh: Statehouse, run_id: str, path: Path | None, *, all_state: bool, force: bool, progress: Any
 ) -> Exported:
-    from statehouse.debug.exporting import export as export_run
-    from statehouse.debug.exporting import export_to
+    from statehouse.debug.exports.exporting import export as export_run
+    from statehouse.debug.exports.exporting import export_to
 
     if path is None:
         sys.stdout.flush()

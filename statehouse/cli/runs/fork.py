@@ -15,7 +15,7 @@ from statehouse.cli.show import Output, json_text, note, printable
 from statehouse.programs.exits import Exit, Refusal
 
 if TYPE_CHECKING:
-    from statehouse.debug.forking import Answer, Forked, Question
+    from statehouse.debug.forks.forking import Answer, Forked, Question
 
 __all__ = ["fork"]
 
@@ -61,7 +61,7 @@ def fork(
     program fails.
     """
     from statehouse.cli.opening import writing
-    from statehouse.debug import forking
+    from statehouse.debug.forks import forking
 
     if effects == "ask" and not sys.stdin.isatty():
         raise Refusal("--effects ask wants a terminal to ask at; say recorded, stub or live", Exit.USAGE)
@@ -89,7 +89,7 @@ def fork(
 
 
 def _ask(question: Question) -> Answer:
-    from statehouse.debug.forking import Answer
+    from statehouse.debug.forks.forking import Answer
 
     click.echo(f"\nno record answers {printable(question.path)}: {question.why}", err=True)
     click.echo(f"  called with {printable(json_text(dict(question.arguments)))}", err=True)

@@ -31,7 +31,7 @@ def listing(settings: Settings, *, agent_id: str | None, status: str | None, lim
     Without a terminal: run, agent, status, time, duration, commit_ts, name, separated by tabs.
     """
     from statehouse.cli.opening import reading
-    from statehouse.debug.listing import runs
+    from statehouse.debug.inspecting.listing import runs
 
     output = Output(settings)
     columns = (

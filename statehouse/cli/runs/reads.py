@@ -12,8 +12,8 @@ from statehouse.cli.runs.documents import gaps_json, held_json, name_json, note_
 from statehouse.cli.show import Output, printable
 
 if TYPE_CHECKING:
-    from statehouse.debug.held import Held
-    from statehouse.debug.staleness import KeyRead, RangeRead, Reads, StaleRead
+    from statehouse.debug.inspecting.held import Held
+    from statehouse.debug.inspecting.staleness import KeyRead, RangeRead, Reads, StaleRead
 
 __all__ = ["reads"]
 
@@ -32,7 +32,7 @@ def reads(settings: Settings, *, run_id: str, step: str) -> None:
     commit_ts, run, step and agent that wrote it, value, separated by tabs.
     """
     from statehouse.cli.opening import reading
-    from statehouse.debug import staleness
+    from statehouse.debug.inspecting import staleness
 
     output = Output(settings)
     with reading(settings) as reader:

@@ -18,7 +18,7 @@ from statehouse.programs.exits import Exit, Refusal
 
 if TYPE_CHECKING:
     from statehouse import Statehouse
-    from statehouse.debug.waterfall import Bar, Waterfall
+    from statehouse.debug.inspecting.waterfall import Bar, Waterfall
     from statehouse.steps.record import RunRecord
 
 __all__ = ["show"]
@@ -41,7 +41,7 @@ def show(settings: Settings, *, run_id: str, step: str | None, follow: bool, val
     """
     from statehouse.cli.opening import reading
     from statehouse.cli.runs.details import show_step
-    from statehouse.debug import waterfall
+    from statehouse.debug.inspecting import waterfall
 
     if step is not None and (follow or values):
         raise Refusal(
@@ -65,7 +65,7 @@ def show(settings: Settings, *, run_id: str, step: str | None, follow: bool, val
 
 def _write(output: Output, found: Waterfall, *, values: bool) -> None:
     from statehouse.cli.runs.waterfall import Drawing, show_run
-    from statehouse.debug.waterfall import Scale
+    from statehouse.debug.inspecting.waterfall import Scale
 
     drawing: Drawing | None = None
     if output.terminal:
@@ -82,7 +82,7 @@ def _follow(settings: Settings, output: Output, run_id: str, *, values: bool) ->
     """Writes the steps that are committed, and goes on until the run ends."""
     from statehouse.cli.opening import reading
     from statehouse.cli.runs.waterfall import Drawing, show_run
-    from statehouse.debug.waterfall import Bar, follow, show
+    from statehouse.debug.inspecting.waterfall import Bar, follow, show
 
     with reading(settings) as reader:
         found = show(reader.sh, run_id)
@@ -153,8 +153,8 @@ def _write_plain(output: Output, found: Waterfall, bar: Bar) -> None:
 
 
 def _document(sh: Statehouse, found: Waterfall, *, values: bool) -> dict[str, Any]:
-    from statehouse.debug.gaps import Gaps
-    from statehouse.debug.touched import given_to
+    from statehouse.debug.inspecting.gaps import Gaps
+    from statehouse.debug.inspecting.touched import given_to
     from statehouse.extend import run
     from statehouse.steps.reading import read_slot
 

@@ -12,7 +12,7 @@ from statehouse.cli.show import Output, note, printable
 from statehouse.programs.exits import Exit
 
 if TYPE_CHECKING:
-    from statehouse.debug.verifying import Bodies, Verification
+    from statehouse.debug.rerunning.verifying import Bodies, Verification
 
 __all__ = ["verify"]
 
@@ -36,7 +36,7 @@ def verify(settings: Settings, *, run_id: str, program: str, bodies: str) -> Non
     printed. What the program prints goes to stderr.
     """
     from statehouse.cli.opening import reading
-    from statehouse.debug import verifying
+    from statehouse.debug.rerunning import verifying
 
     function = loaded(program)
     which: Bodies = bodies if bodies in ("none", "pure", "all") else frozenset(bodies.split(","))

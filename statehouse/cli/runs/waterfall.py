@@ -10,7 +10,7 @@ from statehouse.cli.show import Output, printable
 from statehouse.cli.times import shown_time
 
 if TYPE_CHECKING:
-    from statehouse.debug.waterfall import Bar, Scale, Waterfall
+    from statehouse.debug.inspecting.waterfall import Bar, Scale, Waterfall
     from statehouse.steps.record import RunRecord, StepRecord
 
 __all__ = ["Drawing", "show_run", "sign_of", "stamps", "worded"]

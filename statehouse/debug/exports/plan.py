@@ -18,9 +18,9 @@ from statehouse.debug.exports.family import Family, family_of
 from statehouse.debug.exports.format import name_of
 from statehouse.debug.exports.numbered import NumberedEvents
 from statehouse.debug.exports.writers import records_of, state_namespaces
-from statehouse.debug.gaps import Gaps
-from statehouse.debug.layers import FORKS
-from statehouse.debug.touched import touched
+from statehouse.debug.inspecting.gaps import Gaps
+from statehouse.debug.inspecting.touched import touched
+from statehouse.debug.overlay.layers import FORKS
 from statehouse.extend import (
     Entry,
     EventPage,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from statehouse.debug.exports.format import name_of
-from statehouse.debug.layers import FORKS
+from statehouse.debug.overlay.layers import FORKS
 from statehouse.errors import CompactedError, ErasedError, InvalidArgumentError
 from statehouse.extend import Flow, Get, Read, RecordKey, ask
 from statehouse.protocol.replies import Event

@@ -16,14 +16,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from statehouse.debug.authors import Authors
-from statehouse.debug.entries import newest_ts
-from statehouse.debug.gaps import Gap, Gaps
-from statehouse.debug.held import Held, held
-from statehouse.debug.naming import run_named, step_named
-from statehouse.debug.places import Place, place_of, version_seen
-from statehouse.debug.recorded import steps_of
-from statehouse.debug.touched import read_by
+from statehouse.debug.inspecting.authors import Authors
+from statehouse.debug.inspecting.entries import newest_ts
+from statehouse.debug.inspecting.gaps import Gap, Gaps
+from statehouse.debug.inspecting.held import Held, held
+from statehouse.debug.inspecting.naming import run_named, step_named
+from statehouse.debug.inspecting.places import Place, place_of, version_seen
+from statehouse.debug.inspecting.recorded import steps_of
+from statehouse.debug.inspecting.touched import read_by
 from statehouse.extend import Entry, Flow, KeyRange, RecordKey, run
 from statehouse.steps.record import RunRecord, StepRecord
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from statehouse.client.blocking import run
 from statehouse.client.connection import connection_of
-from statehouse.debug.divergence import Divergence, Stopped
-from statehouse.debug.naming import run_named, step_named
-from statehouse.debug.programs import Program
-from statehouse.debug.replaying import ReplayLogic
-from statehouse.debug.reruns import Rerun, seen_at
-from statehouse.debug.sessions import Session, everywhere, store_of
+from statehouse.debug.inspecting.naming import run_named, step_named
+from statehouse.debug.overlay.connections import store_of
+from statehouse.debug.rerunning.divergence import Divergence, Stopped
+from statehouse.debug.rerunning.programs import Program
+from statehouse.debug.rerunning.replaying import ReplayLogic
+from statehouse.debug.rerunning.reruns import Rerun, seen_at
+from statehouse.debug.rerunning.sessions import Session, everywhere
 from statehouse.steps.body import Step
 from statehouse.steps.calls import StepCall
 from statehouse.steps.driving import Call
@@ -125,7 +126,7 @@ class _At:
         """Has the body of the step stop in pdb."""
         if not self._pdb or step.path != self._target.path:
             return asked
-        from statehouse.debug.breaking import Debugger  # noqa: PLC0415 - pdb is for those who want it
+        from statehouse.debug.rerunning.breaking import Debugger  # noqa: PLC0415 - pdb is for those who want it
 
         code = inspect.unwrap(asked.body).__code__
         debugger = Debugger(code, _banner(self._target), stdin=self._stdin, stdout=self._stdout)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any, Final, TextIO
 
-from statehouse.debug.divergence import Stopped
+from statehouse.debug.rerunning.divergence import Stopped
 from statehouse.errors import InvalidArgumentError
 
 _OURS: Final = ("statehouse.*", "asyncio.*", "contextlib")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from statehouse.debug.entries import entries_of
+from statehouse.debug.inspecting.entries import entries_of
 from statehouse.errors import InvalidArgumentError
 from statehouse.extend import Flow, Page, Scan, run
 from statehouse.protocol.names import check_agent_id

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from statehouse.debug.gaps import Gaps
+from statehouse.debug.inspecting.gaps import Gaps
 from statehouse.extend import Flow, KeyRange, RecordKey
 from statehouse.steps.reading import read_slot
 from statehouse.steps.record import RunRecord, StepRecord

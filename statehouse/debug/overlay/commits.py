@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from statehouse.debug.overlay_pages import DELETED
+from statehouse.debug.overlay.pages import DELETED
 from statehouse.errors import PreconditionFailedError, Retry, StatehouseError
 from statehouse.extend import (
     Commit,
@@ -31,7 +31,7 @@ from statehouse.extend import (
 )
 
 if TYPE_CHECKING:
-    from statehouse.debug.overlay import OverlayEngine
+    from statehouse.debug.overlay.engine import OverlayEngine
 
 _REMEMBERED_MAX: Final = 1000
 _NEVER: Final = 2**52

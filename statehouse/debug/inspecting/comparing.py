@@ -17,14 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from statehouse.debug.entries import newest_ts
-from statehouse.debug.gaps import Gap, Gaps
-from statehouse.debug.naming import run_named
-from statehouse.debug.pairing import paired
-from statehouse.debug.places import Place, place_of
-from statehouse.debug.recorded import steps_of
-from statehouse.debug.staleness import saw
-from statehouse.debug.touched import read_by, written_by
+from statehouse.debug.inspecting.entries import newest_ts
+from statehouse.debug.inspecting.gaps import Gap, Gaps
+from statehouse.debug.inspecting.naming import run_named
+from statehouse.debug.inspecting.pairing import paired
+from statehouse.debug.inspecting.places import Place, place_of
+from statehouse.debug.inspecting.recorded import steps_of
+from statehouse.debug.inspecting.staleness import saw
+from statehouse.debug.inspecting.touched import read_by, written_by
 from statehouse.extend import Entry, Flow, Payload, RecordKey, encode, run
 from statehouse.steps.reading import read_slot
 from statehouse.steps.record import RunRecord, StepRecord

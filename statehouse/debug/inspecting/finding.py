@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from statehouse.debug.entries import entries_of
-from statehouse.debug.layers import FORKS
-from statehouse.debug.naming import namespaces_of, step_named
-from statehouse.debug.references import SCHEME, Reading, ReferenceKind, readings, step_readings
+from statehouse.debug.inspecting.entries import entries_of
+from statehouse.debug.inspecting.naming import namespaces_of, step_named
+from statehouse.debug.inspecting.references import SCHEME, Reading, ReferenceKind, readings, step_readings
+from statehouse.debug.overlay.layers import FORKS
 from statehouse.errors import NotFoundError
 from statehouse.extend import (
     Entry,

@@ -22,7 +22,7 @@ from statehouse.steps.shared import Slot, json_payload
 from statehouse.steps.writing import Slots, write_record
 
 if TYPE_CHECKING:
-    from statehouse.debug.forking import ForkLogic
+    from statehouse.debug.forks.forking import ForkLogic
     from statehouse.extend import Engine
 
 _ROWS: Final = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from statehouse.debug.authors import Author, Authors
+from statehouse.debug.inspecting.authors import Author, Authors
 from statehouse.errors import ErasedError
 from statehouse.extend import Entry, Flow, Payload, decode
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from statehouse.debug.entries import entries_of
-from statehouse.debug.layers import FORKS
-from statehouse.debug.overlay_pages import DELETED
+from statehouse.debug.inspecting.entries import entries_of
+from statehouse.debug.overlay.layers import FORKS
+from statehouse.debug.overlay.pages import DELETED
 from statehouse.errors import NotFoundError
 from statehouse.extend import Entry, Flow, KeyRange, Page, RecordKey, Scan
 from statehouse.steps import keys

@@ -9,7 +9,7 @@ from statehouse.errors import InvalidArgumentError
 from statehouse.extend import Entry, History, Page, RecordKey, Scan, Status
 
 if TYPE_CHECKING:
-    from statehouse.debug.overlay import OverlayEngine
+    from statehouse.debug.overlay.engine import OverlayEngine
 
 DELETED: Final = "application/vnd.statehouse.deleted"
 """The content type of what stands for a delete in a layer."""

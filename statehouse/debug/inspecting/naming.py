@@ -5,8 +5,8 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from typing import Final
 
-from statehouse.debug.gaps import Gaps
-from statehouse.debug.recorded import steps_of
+from statehouse.debug.inspecting.gaps import Gaps
+from statehouse.debug.inspecting.recorded import steps_of
 from statehouse.errors import NotFoundError
 from statehouse.extend import EventPage, FindEvents, Flow, Get, Read, RecordKey
 from statehouse.steps import keys

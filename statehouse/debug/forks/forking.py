@@ -1,7 +1,7 @@
 """Forking: a new run from a point of a recorded one, on the state of then, which writes beside it.
 
 A fork is an ordinary run, with records of its own; its state is an overlay on its parent's as of the commit
-before the step that it is forked at, and stays in the store (see `statehouse.debug.layers`).
+before the step that it is forked at, and stays in the store (see `statehouse.debug.overlay.layers`).
 
 ::
 
@@ -30,15 +30,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from statehouse.client.blocking import run as run_flow
 from statehouse.client.connection import Connection, connection_of
 from statehouse.client.txn_ids import new_txn_id
-from statehouse.debug.layers import ForkLayer
-from statehouse.debug.naming import run_named, step_named
-from statehouse.debug.overlay import OverlayEngine
-from statehouse.debug.programs import Program
-from statehouse.debug.reruns import seen_at
-from statehouse.debug.sessions import Session, everywhere, overlay_connection, store_of
-from statehouse.debug.taking import stub, take, took_the_same
-from statehouse.debug.undoing import undone
-from statehouse.debug.views import view_of
+from statehouse.debug.forks.taking import stub, take, took_the_same
+from statehouse.debug.forks.undoing import undone
+from statehouse.debug.inspecting.naming import run_named, step_named
+from statehouse.debug.overlay.connections import overlay_connection, store_of
+from statehouse.debug.overlay.engine import OverlayEngine
+from statehouse.debug.overlay.layers import ForkLayer
+from statehouse.debug.overlay.views import view_of
+from statehouse.debug.rerunning.programs import Program
+from statehouse.debug.rerunning.reruns import seen_at
+from statehouse.debug.rerunning.sessions import Session, everywhere
 from statehouse.errors import InvalidArgumentError, NotFoundError, StepError, StepMismatchError
 from statehouse.extend import Commit, Flow, RecordKey, Write, encode
 from statehouse.steps.calls import StepCall

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from statehouse.client.connection import HandleClosedError
 from statehouse.client.pages import WAIT_S
-from statehouse.debug.entries import newest_ts
-from statehouse.debug.gaps import Gap, Gaps
-from statehouse.debug.naming import run_named
-from statehouse.debug.recorded import steps_of
-from statehouse.debug.touched import written_by
+from statehouse.debug.inspecting.entries import newest_ts
+from statehouse.debug.inspecting.gaps import Gap, Gaps
+from statehouse.debug.inspecting.naming import run_named
+from statehouse.debug.inspecting.recorded import steps_of
+from statehouse.debug.inspecting.touched import written_by
 from statehouse.extend import Entry, Flow, Page, RecordKey, Replay, Scan, ask, decode, run
 from statehouse.protocol.replies import Event
 from statehouse.steps import keys

@@ -27,12 +27,12 @@ from typing import Any, Final, Literal, NoReturn
 from statehouse.client.blocking import run as run_flow
 from statehouse.client.connection import Connection
 from statehouse.client.txn_ids import new_txn_id
-from statehouse.debug.divergence import Divergence, DivergenceKind, Stopped
-from statehouse.debug.layers import MemoryLayer
-from statehouse.debug.overlay import OverlayEngine
-from statehouse.debug.reruns import Rerun, compared, rerun
-from statehouse.debug.sessions import overlay_connection, store_of
-from statehouse.debug.views import view_of
+from statehouse.debug.overlay.connections import overlay_connection, store_of
+from statehouse.debug.overlay.engine import OverlayEngine
+from statehouse.debug.overlay.layers import MemoryLayer
+from statehouse.debug.overlay.views import view_of
+from statehouse.debug.rerunning.divergence import Divergence, DivergenceKind, Stopped
+from statehouse.debug.rerunning.reruns import Rerun, compared, rerun
 from statehouse.errors import NotFoundError, StatehouseError
 from statehouse.extend import Commit, Delete, Flow, Get, History, Page, RecordKey, Write, WriteOperation
 from statehouse.steps import failures

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from statehouse.debug.overlay_pages import DELETED
+from statehouse.debug.overlay.pages import DELETED
 from statehouse.errors import InvalidArgumentError
 from statehouse.extend import EventPage, FindEvents, RecordKey, Replay
 from statehouse.protocol.replies import Event, Operation
 
 if TYPE_CHECKING:
-    from statehouse.debug.overlay import OverlayEngine
+    from statehouse.debug.overlay.engine import OverlayEngine
 
 _ANY: Final = ("", 0)
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from statehouse.debug.divergence import DivergenceKind
-from statehouse.debug.layers import MemoryLayer
-from statehouse.debug.overlay import OverlayEngine
-from statehouse.debug.sessions import overlay_connection
+from statehouse.debug.overlay.connections import overlay_connection
+from statehouse.debug.overlay.engine import OverlayEngine
+from statehouse.debug.overlay.layers import MemoryLayer
+from statehouse.debug.rerunning.divergence import DivergenceKind
 from statehouse.extend import Entry, Get, RecordKey, TransactionLogic, decode
 from statehouse.steps import failures
 from statehouse.steps.body import Step
@@ -19,7 +19,7 @@ from statehouse.steps.nesting import Footprint
 from statehouse.steps.record import StepRecord
 
 if TYPE_CHECKING:
-    from statehouse.debug.replaying import ReplayLogic, Wrap
+    from statehouse.debug.rerunning.replaying import ReplayLogic, Wrap
 
 
 class Change(NamedTuple):

@@ -11,42 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any
 
-from statehouse.client.connection import Connection, Seen, live_connections, welcome_by
-from statehouse.debug import programs
-from statehouse.debug.overlay import OverlayEngine
-from statehouse.debug.programs import Program
+from statehouse.client.connection import Connection, live_connections, welcome_by
+from statehouse.debug.overlay.connections import OVERLAY_URL
+from statehouse.debug.overlay.engine import OverlayEngine
+from statehouse.debug.rerunning import programs
+from statehouse.debug.rerunning.programs import Program
 from statehouse.errors import InvalidArgumentError, StatehouseError, StepError
 from statehouse.extend import Engine, Status
 from statehouse.steps.hosting import host
 from statehouse.steps.runs import RunLogic
 from statehouse.tracing.engine import TracedEngine
-
-_OVERLAY_URL: Final = "overlay:"
-
-
-def store_of(connection: Connection) -> Engine:
-    """Gives the engine of a connection without the spans around it: what is built on it makes its own."""
-    engine = connection.engine
-    return engine.engine if isinstance(engine, TracedEngine) else engine
-
-
-def overlay_connection(engine: OverlayEngine, over: Connection) -> Connection:
-    """Gives a connection to an overlay of the store that another one is of."""
-    seen = over.seen
-    if not engine.layer.is_shared:
-        # A store of its own, in which nothing has happened that it would have to ask for.
-        seen = Seen()
-        seen.commit(engine.at, over.monotonic())
-    return Connection(
-        engine,
-        url=f"{_OVERLAY_URL}{over.url}@{engine.at}",
-        timeout=over.timeout,
-        seen=seen,
-        limits=over.limits,
-        release=engine.close,
-    )
 
 
 class Session:
@@ -108,7 +84,7 @@ def everywhere(engine: OverlayEngine, store: Engine) -> Iterator[None]:
 
     def welcome(connection: Connection) -> None:
         before = connection.engine
-        if connection.url.startswith(_OVERLAY_URL):
+        if connection.url.startswith(OVERLAY_URL):
             return
         # One that cannot be asked is of another store, or closed.
         with suppress(StatehouseError):

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from statehouse.client.blocking import run
 from statehouse.client.connection import connection_of
-from statehouse.debug.divergence import Divergence, Stopped
-from statehouse.debug.naming import run_named
-from statehouse.debug.programs import Program
-from statehouse.debug.replaying import ReplayLogic
-from statehouse.debug.sessions import Session, everywhere, store_of
+from statehouse.debug.inspecting.naming import run_named
+from statehouse.debug.overlay.connections import store_of
+from statehouse.debug.rerunning.divergence import Divergence, Stopped
+from statehouse.debug.rerunning.programs import Program
+from statehouse.debug.rerunning.replaying import ReplayLogic
+from statehouse.debug.rerunning.sessions import Session, everywhere
 from statehouse.steps.calls import StepCall
 from statehouse.steps.record import RunRecord, StepRecord
 

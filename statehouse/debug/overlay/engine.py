@@ -17,10 +17,10 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Final, NoReturn, TypeVar
 
-from statehouse.debug.layers import Layer
-from statehouse.debug.overlay_commits import Inward
-from statehouse.debug.overlay_events import OverlayEvents
-from statehouse.debug.overlay_pages import OverlayPages, over
+from statehouse.debug.overlay.commits import Inward
+from statehouse.debug.overlay.events import OverlayEvents
+from statehouse.debug.overlay.layers import Layer
+from statehouse.debug.overlay.pages import OverlayPages, over
 from statehouse.errors import InvalidArgumentError, RefusingWritesError
 from statehouse.extend import (
     Commit,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from statehouse.debug.entries import entries_of
-from statehouse.debug.gaps import Gap, Gaps
+from statehouse.debug.inspecting.entries import entries_of
+from statehouse.debug.inspecting.gaps import Gap, Gaps
 from statehouse.errors import ErasedError
 from statehouse.extend import Flow, Page, RecordKey, Scan
 from statehouse.steps import keys

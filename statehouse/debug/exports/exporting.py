@@ -1,6 +1,4 @@
-"""A run as one file, which another machine can look into, verify and debug; `statehouse.debug.opened` opens
-it.
-"""
+"""A run as one file, which another machine can look into, verify and debug; see `opened` for that."""
 
 from __future__ import annotations
 
@@ -21,8 +19,8 @@ from statehouse.debug.exports.format import (
     withheld,
 )
 from statehouse.debug.exports.numbered import NumberedEvents
+from statehouse.debug.exports.opened import export_header
 from statehouse.debug.exports.plan import ExportPlan, plan_export
-from statehouse.debug.opened import export_header
 from statehouse.errors import InvalidArgumentError
 from statehouse.extend import Status, ask, run
 from statehouse.protocol.names import check_namespace, check_text

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from statehouse.debug.gaps import Gap, Gaps
-from statehouse.debug.naming import run_named, step_named
-from statehouse.debug.places import place_of
-from statehouse.debug.touched import Touched, given_to, touched
+from statehouse.debug.inspecting.gaps import Gap, Gaps
+from statehouse.debug.inspecting.naming import run_named, step_named
+from statehouse.debug.inspecting.places import place_of
+from statehouse.debug.inspecting.touched import Touched, given_to, touched
 from statehouse.extend import Entry, EventPage, Flow, RecordKey, Replay, run
 from statehouse.steps.reading import read_slot
 from statehouse.steps.record import RunRecord, StepRecord

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from statehouse.debug.gaps import Gaps
+from statehouse.debug.inspecting.gaps import Gaps
 from statehouse.extend import EventPage, Flow, Origin, Replay
 from statehouse.steps.clock import time_of
 

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from statehouse.client.reads import resolve
-from statehouse.debug.authors import Author, Authors
-from statehouse.debug.gaps import Gap, Gaps
-from statehouse.debug.held import Held, held
-from statehouse.debug.layers import FORKS
-from statehouse.debug.naming import namespaces_of
-from statehouse.debug.places import place_of
-from statehouse.debug.touched import given_to, read_by
+from statehouse.debug.inspecting.authors import Author, Authors
+from statehouse.debug.inspecting.gaps import Gap, Gaps
+from statehouse.debug.inspecting.held import Held, held
+from statehouse.debug.inspecting.naming import namespaces_of
+from statehouse.debug.inspecting.places import place_of
+from statehouse.debug.inspecting.touched import given_to, read_by
+from statehouse.debug.overlay.layers import FORKS
 from statehouse.errors import InvalidArgumentError, NotFoundError
 from statehouse.extend import Entry, Flow, Get, History, Page, Read, RecordKey, run
 from statehouse.protocol.names import check_record_key

@@ -1,0 +1,1 @@
+"""An engine over another one: a store as of one commit, and what is written over it."""

@@ -1,0 +1,1 @@
+"""Running the code of a recorded run again: verifying it, and debugging one step."""
