@@ -25,6 +25,7 @@ from statehouse.errors import (
     error_class,
 )
 
+_HERE: Final = __file__.removesuffix("failures.py")
 _TEXT_CHARACTERS_MAX: Final = 2000
 _TRACEBACK_CHARACTERS_MAX: Final = 4000
 _NOT_OF_THE_STEP: Final = (
@@ -60,9 +61,17 @@ def to_record(error: BaseException) -> dict[str, Any]:
     facts: dict[str, Any] = {"type": name_of(type(error)), "message": _text(error)}
     if isinstance(error, StatehouseError):
         facts["code"] = error.code
-    lines = traceback.format_exception(type(error), error, error.__traceback__)
-    facts["traceback"] = _valid("".join(lines))[-_TRACEBACK_CHARACTERS_MAX:]
+    facts["traceback"] = _valid("".join(_lines(error)))[-_TRACEBACK_CHARACTERS_MAX:]
     return facts
+
+
+def _lines(error: BaseException) -> list[str]:
+    """The traceback from where the program's own code begins: who reads it knows that we called that."""
+    whole = traceback.TracebackException.from_exception(error)
+    frames = list(whole.stack)
+    own = next((at for at, frame in enumerate(frames) if not frame.filename.startswith(_HERE)), 0)
+    whole.stack = traceback.StackSummary.from_list(frames[own:])
+    return list(whole.format())
 
 
 def from_record(path: str, facts: dict[str, Any], declared: Sequence[type[Exception]]) -> Exception:
