@@ -109,6 +109,11 @@ class StepRecord:
         return time_of(self.ended_at_us)
 
     @property
+    def saw_ts(self) -> int:
+        """The commit_ts of the state that it saw; for one that read nothing, of that before its own commit."""
+        return max(0, self.commit_ts - 1) if self.read_ts is None else self.read_ts
+
+    @property
     def key(self) -> str:
         """The key of its record."""
         return keys.STEP + self.path

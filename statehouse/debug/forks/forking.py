@@ -38,7 +38,6 @@ from statehouse.debug.overlay.engine import OverlayEngine
 from statehouse.debug.overlay.layers import ForkLayer
 from statehouse.debug.overlay.views import view_of
 from statehouse.debug.rerunning.programs import Program
-from statehouse.debug.rerunning.reruns import seen_at
 from statehouse.debug.rerunning.sessions import Session, everywhere
 from statehouse.errors import InvalidArgumentError, NotFoundError, StepError, StepMismatchError
 from statehouse.extend import Commit, Flow, RecordKey, Write, encode
@@ -140,7 +139,7 @@ class Plan:
     @property
     def at(self) -> int:
         """The commit_ts that the parent's state is seen as of."""
-        return seen_at(self.step)
+        return self.step.saw_ts
 
 
 class ForkLogic(RunLogic):

@@ -118,7 +118,7 @@ def took_the_same(run: ForkLogic, record: StepRecord) -> bool:
     if record.reads is None:
         return True
     read = run_flow(run.connection, run.parents_values.read(record.reads))
-    at = record.commit_ts - 1 if record.read_ts is None else record.read_ts
+    at = record.saw_ts
     for namespace, agent_id, versions in read["keys"]:
         for key in versions:
             name = RecordKey(namespace, agent_id, key)

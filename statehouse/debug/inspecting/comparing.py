@@ -23,7 +23,6 @@ from statehouse.debug.inspecting.naming import run_named
 from statehouse.debug.inspecting.pairing import paired
 from statehouse.debug.inspecting.places import Place, place_of
 from statehouse.debug.inspecting.recorded import steps_of
-from statehouse.debug.inspecting.staleness import saw
 from statehouse.debug.inspecting.touched import read_by, written_by
 from statehouse.extend import Entry, Flow, Payload, RecordKey, encode, run
 from statehouse.steps.reading import read_slot
@@ -271,7 +270,7 @@ def _error(step: StepRecord) -> str | None:
 def _reads(left: _Side, right: _Side, one: StepRecord, other: StepRecord) -> Flow[list[Detail]]:
     mine, _ = yield from read_by(left.run, one, left.gaps)
     theirs, _ = yield from read_by(right.run, other, right.gaps)
-    return (yield from _keys("reads", (left, mine, saw(one)), (right, theirs, saw(other))))
+    return (yield from _keys("reads", (left, mine, one.saw_ts), (right, theirs, other.saw_ts)))
 
 
 def _writes(left: _Side, right: _Side, one: StepRecord, other: StepRecord) -> Flow[list[Detail]]:

@@ -132,11 +132,6 @@ def reads(sh: Statehouse | StatehouseAsync, run_id: str, step: str, *, namespace
     return run(sh, _reads(sh.namespace if namespace is None else namespace, run_id, step))
 
 
-def saw(step: StepRecord) -> int:
-    """The commit_ts of the state that a step saw (S1)."""
-    return step.commit_ts - 1 if step.read_ts is None else step.read_ts
-
-
 def _reads(namespace: str, run_id: str, path: str) -> Flow[Reads]:
     record = yield from run_named(namespace, run_id)
     step = yield from step_named(record, path)
@@ -149,7 +144,7 @@ def _reads(namespace: str, run_id: str, path: str) -> Flow[Reads]:
     return Reads(
         record,
         step,
-        saw(step),
+        step.saw_ts,
         keys,
         scanned,
         stale,
@@ -172,7 +167,7 @@ class _Looking:
 
     def own(self, step: StepRecord, read: Mapping[RecordKey, int], now_ts: int) -> Flow[tuple[KeyRead, ...]]:
         """What the step has read itself."""
-        seen = yield from self._entries(read, saw(step))
+        seen = yield from self._entries(read, step.saw_ts)
         by_commit = yield from self._entries(read, step.commit_ts - 1)
         since = yield from self._entries(read, now_ts)
         found = []
@@ -196,7 +191,7 @@ class _Looking:
                 found.append(RangeRead(span, (), whole=False))
                 continue
             entries, whole = there
-            new = [name for name, ts in entries.items() if ts > saw(step) and not read.get(name)]
+            new = [name for name, ts in entries.items() if ts > step.saw_ts and not read.get(name)]
             found.append(RangeRead(span, tuple(new), whole))
         return tuple(found)
 
@@ -212,7 +207,7 @@ class _Looking:
                     readers[name] = []
                 known[name] = version
                 readers[name].append(earlier)
-        then = yield from self._entries(known, saw(step))
+        then = yield from self._entries(known, step.saw_ts)
         changed = {
             name: entry
             for name, version in known.items()
@@ -224,7 +219,7 @@ class _Looking:
             if newer.author is not None and newer.author.origin.run_id in self._own:
                 continue
             last = readers[name][-1]
-            was = yield from self._entries([name], saw(last))
+            was = yield from self._entries([name], last.saw_ts)
             seen = yield from self._held(was.get(name), known[name])
             found.append(StaleRead(name, seen, tuple(readers[name]), newer, name in read))
             if len(found) == KEYS_MAX:
@@ -240,9 +235,9 @@ class _Looking:
             if each.reads is not None
             and each.path != step.path
             and (each.commit_ts < step.commit_ts or step.path.startswith(f"{each.path}/"))
-            and saw(each) <= saw(step)
+            and each.saw_ts <= step.saw_ts
         ]
-        return sorted(before, key=lambda each: (saw(each), each.commit_ts))
+        return sorted(before, key=lambda each: (each.saw_ts, each.commit_ts))
 
     def _entries(self, names: Iterable[RecordKey], at: int) -> Flow[Mapping[RecordKey, Entry]]:
         wanted = list(names)

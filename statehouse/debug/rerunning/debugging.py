@@ -14,7 +14,7 @@ from statehouse.debug.overlay.connections import store_of
 from statehouse.debug.rerunning.divergence import Divergence, Stopped
 from statehouse.debug.rerunning.programs import Program
 from statehouse.debug.rerunning.replaying import ReplayLogic
-from statehouse.debug.rerunning.reruns import Rerun, seen_at
+from statehouse.debug.rerunning.reruns import Rerun
 from statehouse.debug.rerunning.sessions import Session, everywhere
 from statehouse.steps.body import Step
 from statehouse.steps.calls import StepCall
@@ -149,7 +149,7 @@ class _At:
 
 
 def _banner(record: StepRecord) -> str:
-    saw = f"the state as of commit_ts {seen_at(record)}"
+    saw = f"the state as of commit_ts {record.saw_ts}"
     return (
         f"{record.path} of run {record.run_id}: its arguments, {saw}. What it writes goes to an overlay.\n"
         "statehouse.current_step().state is what it sees."

@@ -68,11 +68,6 @@ class Difference(NamedTuple):
     now: Any
 
 
-def seen_at(record: StepRecord) -> int:
-    """Gives the commit_ts that a step saw the state as of; one that read nothing, had it read."""
-    return max(0, record.commit_ts - 1) if record.read_ts is None else record.read_ts
-
-
 def rerun(run: ReplayLogic, call: StepCall, record: StepRecord, wrap: Wrap | None) -> StepFlow[Rerun]:
     """Runs the body of a step as it ran; its writes go to an overlay that nobody else sees.
 
@@ -80,7 +75,7 @@ def rerun(run: ReplayLogic, call: StepCall, record: StepRecord, wrap: Wrap | Non
         Stopped: A step inside it went another way.
         BaseException: What ends a program.
     """
-    at = seen_at(record)
+    at = record.saw_ts
     overlay = OverlayEngine(run.view, at, MemoryLayer(at))
     connection = overlay_connection(overlay, run.over)
     try:
