@@ -41,6 +41,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._tables: Mapping[Table, _Sorted] = {table: SortedDict() for table in Table}
         self._marks = [b""] * SLOTS
+        self._size_bytes = 0
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """The value of a row, or None.
@@ -100,10 +101,15 @@ class MemoryStore:
         with self._lock:
             tables = self._tables
             for table, key, value in rows:
-                if value is None:
-                    tables[table].pop(key, None)
-                else:
-                    tables[table][key] = value
+                found = tables[table]
+                before = found.get(key)
+                if before is not None:
+                    self._size_bytes -= len(key) + len(before)
+                if value is not None:
+                    found[key] = value
+                    self._size_bytes += len(key) + len(value)
+                elif before is not None:
+                    del found[key]
 
     def sync(self) -> None:
         """Does nothing more: memory does not outlive the process whatever is done.
@@ -147,8 +153,7 @@ class MemoryStore:
         """
         with self._lock:
             self._tables[Table.META]
-            rows = (row for table in self._tables.values() for row in table.items())
-            return sum(len(key) + len(value) for key, value in rows)
+            return self._size_bytes
 
     def details(self) -> Mapping[str, str]:
         """How many rows each table has.
@@ -172,6 +177,7 @@ class MemoryStore:
             self._tables[Table.META]
             twin._tables = {table: rows.copy() for table, rows in self._tables.items()}
             twin._marks = list(self._marks)
+            twin._size_bytes = self._size_bytes
         return twin
 
     def close(self) -> None:
