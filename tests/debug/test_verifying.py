@@ -234,8 +234,9 @@ def test_async_programs_are_verified_too(sh: Statehouse) -> None:
             await main(run)
 
     asyncio.run(live(sh.aio))
-    found = verify(sh, "r-1", main)
-    assert (found.is_clean, found.answered, found.value) == (True, 3, 6)
+    for handle in (sh, sh.aio):
+        found = verify(handle, "r-1", main)
+        assert (found.is_clean, found.answered, found.value) == (True, 3, 6)
 
 
 def test_a_program_may_enter_its_run_itself(agent: Agent) -> None:

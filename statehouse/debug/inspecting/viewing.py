@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from statehouse.client._sync.handle import Statehouse
 from statehouse.client.blocking import run
 from statehouse.client.connection import connection_of
@@ -10,8 +12,11 @@ from statehouse.debug.overlay.connections import overlay_connection, store_of
 from statehouse.debug.overlay.engine import OverlayEngine
 from statehouse.debug.overlay.views import view_of
 
+if TYPE_CHECKING:
+    from statehouse.client._async.handle import StatehouseAsync
 
-def state_of(sh: Statehouse, run_id: str, *, namespace: str | None = None) -> Statehouse:
+
+def state_of(sh: Statehouse | StatehouseAsync, run_id: str, *, namespace: str | None = None) -> Statehouse:
     """Gives a handle on the state that a fork has: its own, and its parent's where it has written nothing.
 
     Of a run that is no fork, it is the state of the store. What is written by it is the fork's.

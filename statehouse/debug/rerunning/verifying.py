@@ -19,6 +19,7 @@ from statehouse.steps.calls import StepCall
 from statehouse.steps.record import RunRecord, StepRecord
 
 if TYPE_CHECKING:
+    from statehouse.client._async.handle import StatehouseAsync
     from statehouse.client._sync.handle import Statehouse
 
 Bodies = Literal["none", "pure", "all"] | Collection[str]
@@ -54,7 +55,7 @@ class Verification:
 
 
 def verify(
-    sh: Statehouse,
+    sh: Statehouse | StatehouseAsync,
     run_id: str,
     program: Program,
     *,
