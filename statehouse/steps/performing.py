@@ -154,7 +154,7 @@ def _begin(call: StepCall, attempt: int) -> Step:
     return Step(
         run,
         call.identity,
-        _transaction(call),
+        transaction_of(call),
         Footprint(call.identity.path, None if around is None else around.footprint, run.lock),
         attempt=attempt,
         repeated=attempt > 1 or (around is not None and around.repeated),
@@ -163,8 +163,11 @@ def _begin(call: StepCall, attempt: int) -> Step:
     )
 
 
-def _transaction(call: StepCall) -> TransactionLogic:
-    """P3: all of it is in this process until it commits, so it may take as long as a model needs."""
+def transaction_of(call: StepCall) -> TransactionLogic:
+    """Gives the transaction of an attempt (P3).
+
+    All of it is in this process until it commits, so it may take as long as a model needs.
+    """
     run = call.run
     return TransactionLogic(
         run.connection,
@@ -183,7 +186,7 @@ def _record_failure(
     """Records what an attempt saw and what came of it, and none of its state changes."""
     call.run.failed(error, call.identity.path)
     try:
-        yield from _record(call, step, _transaction(call), attempts, replaced, "failed", error=error)
+        yield from _record(call, step, transaction_of(call), attempts, replaced, "failed", error=error)
     except _Lost:
         raise
     except StatehouseError as second:
@@ -200,7 +203,7 @@ def _record_conflict(
     conflict: ConflictError,
 ) -> StepFlow[StepConflictError]:
     """Records its result, and none of its state changes (P5)."""
-    logic = _transaction(call)
+    logic = transaction_of(call)
     yield from _record(call, step, logic, attempts, replaced, "conflicted", output=output)
     path = call.identity.path
     return StepConflictError(

@@ -16,6 +16,7 @@ from statehouse.steps.calls import StepCall
 from statehouse.steps.clock import now_us
 from statehouse.steps.driving import StepFlow
 from statehouse.steps.identity import idempotency_key
+from statehouse.steps.performing import transaction_of
 from statehouse.steps.recall import recall
 from statehouse.steps.record import StepRecord
 from statehouse.steps.shared import Slot, json_payload
@@ -36,7 +37,7 @@ def take(call: StepCall, record: StepRecord) -> StepFlow[Any]:
         StatehouseError: As a commit does.
     """
     run = _fork(call)
-    logic = _transaction(call)
+    logic = transaction_of(call)
     # What came before the fork's point is in the state that it began with, unless that was undone.
     is_new = record.commit_ts > run.plan.at or run.is_inside(record.path)
     if record.status == "executed" and is_new:
@@ -71,7 +72,7 @@ def stub(call: StepCall, output: Any) -> StepFlow[Any]:
     """
     run = _fork(call)
     given = call.definition.results.give(output)
-    logic = _transaction(call)
+    logic = transaction_of(call)
     slots: Slots = []
 
     def slot_of(value: Any) -> Slot:
@@ -155,19 +156,6 @@ def _fork(call: StepCall) -> ForkLogic:
     run: Any = call.run
     fork: ForkLogic = run
     return fork
-
-
-def _transaction(call: StepCall) -> TransactionLogic:
-    run = call.run
-    return TransactionLogic(
-        run.connection,
-        namespace=run.namespace,
-        agent_id=run.agent_id,
-        timeout=None,
-        origin=run.origin_of(call),
-        txn_id=None,
-        expires=False,
-    )
 
 
 def _writes(run: ForkLogic, record: StepRecord) -> StepFlow[Iterable[tuple[RecordKey, Entry]]]:
