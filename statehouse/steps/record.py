@@ -110,7 +110,7 @@ class StepRecord:
 
     @property
     def saw_ts(self) -> int:
-        """The commit_ts of the state that it saw; for one that read nothing, of that before its own commit."""
+        """The commit_ts of the state that it saw; if it read nothing, of the state before its own commit."""
         return max(0, self.commit_ts - 1) if self.read_ts is None else self.read_ts
 
     @property
