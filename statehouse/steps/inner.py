@@ -16,6 +16,7 @@ from statehouse.steps.inputs import Input
 from statehouse.steps.options import Options
 from statehouse.steps.record import StepKind
 from statehouse.steps.results import Results
+from statehouse.steps.spans import current_span_id, span_of_step
 
 if TYPE_CHECKING:
     from statehouse.steps.runs import RunLogic
@@ -78,5 +79,9 @@ def inner_call(
     """
     run.check_open()
     identity = run.names.give(name, inner=True)
-    call = StepCall(run, None, identity, _DEFINITIONS[kind], _NOTHING, body, is_async=False)
-    return (yield from run.perform(call))
+    call = StepCall(run, None, identity, _DEFINITIONS[kind], _NOTHING, body, False, current_span_id())
+    if kind != "wait":
+        return (yield from run.perform(call))
+    # Somebody is waited for, and whoever looks at the trace wants to know for how long.
+    with span_of_step(call):
+        return (yield from run.perform(call))

@@ -119,7 +119,8 @@ def span_of_step(call: StepCall) -> Spanned | Unspanned:
     """Begins the span of a step."""
     if not has_sdk():
         return NO_SPAN
-    return _begin(f"step {call.definition.name}", _of_step(call), lambda: _of_outcome(call))
+    name = call.definition.name if call.definition.kind == "step" else call.identity.name.lstrip("~")
+    return _begin(f"step {name}", _of_step(call), lambda: _of_outcome(call))
 
 
 def _begin(

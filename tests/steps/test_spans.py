@@ -57,6 +57,19 @@ def test_a_span_leads_to_the_commit_of_its_step(spans: Collected, sh: Statehouse
     assert (event.commit_ts, event.origin.step) == (commit_ts(span), "work#1")
 
 
+def test_waiting_for_a_signal_is_a_span_too(spans: Collected, sh: Statehouse, colour: Colour) -> None:
+    with colour.run(sh) as run:
+        run.signal("approval", "yes")
+        assert run.wait_for("approval") == "yes"
+        run.now()
+        waited, now = run.steps()
+    around, span = spans.settled().one("invoke_agent a"), spans.one("step wait:approval")
+    assert parent(span) == ids(around)[1]
+    assert (waited.span_id, waited.commit_ts) == (ids(span)[1], commit_ts(span))
+    # Time and chance take no time.
+    assert now.span_id == ids(around)[1]
+
+
 def test_children_and_bodies_are_below_their_step(
     spans: Collected, memory: Statehouse, colour: Colour
 ) -> None:
