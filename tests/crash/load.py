@@ -49,8 +49,8 @@ class Ledger:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(self, row: Row) -> None:
-        """Appends a row, whole."""
-        line = (dump_row(row) + "\n").encode()
+        """Appends a row, whole; of one that a kill cuts short, the next one knows nothing."""
+        line = f"\n{dump_row(row)}\n".encode()
         assert os.write(self._file, line) == len(line)
 
 
