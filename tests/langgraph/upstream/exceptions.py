@@ -50,7 +50,7 @@ TIMED: Final = frozenset(
     for module in ("test_pregel", "test_pregel_async")
     for test in ("test_stream_buffering_single_node", "test_stream_subgraphs_during_execution")
 )
-"""Tests that say in which order parallel tasks end that sleep 10 ms apart, or what comes within which tenth of
-a second: through a daemon on a busy machine that is otherwise now and then. They are run like all others and
-count for nothing.
+"""Tests that say in which order parallel tasks end that sleep 10 ms apart, or what comes within which tenth
+of a second: through a daemon on a busy machine that is otherwise now and then. They are run like all others
+and count for nothing.
 """
