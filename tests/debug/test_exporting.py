@@ -286,7 +286,11 @@ def test_a_file_behind_the_file_is_noticed(path: Path) -> None:
         load_export(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\x1f\x8b", gzip.compress(b""), gzip.compress(b"{}\n")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{}", b"\x1f\x8b", gzip.compress(b""), gzip.compress(b"{}\n")],
+    ids=["nothing", "JSON", "a beginning", "packed nothing", "packed JSON"],
+)
 def test_a_foreign_file_is_no_exported_run(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.shrun"
     path.write_bytes(content)
