@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -240,3 +241,30 @@ def test_what_makes_no_sense_over_a_store_is_refused(layered: tuple[Engine, Over
     for request in (Scan("default", "planner", cursor="?"), History(name("k"), cursor="?")):
         with pytest.raises(InvalidArgumentError, match="not a cursor"):
             overlay.execute(request)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_what_is_adopted_while_others_commit_holds_nobody_up(kind: str) -> None:
+    with stores(kind) as (store, _):
+        overlay = LAYERS[kind](store, store.execute(Status()).commit_ts)
+
+        def writes(number: int) -> None:
+            for part in range(20):
+                key = name(f"own-{number}")
+                wanted = Precondition(key, part)
+                overlay.execute(
+                    Commit(f"own-{number}-{part}", (Write(key, value(b"x")),), preconditions=(wanted,))
+                )
+
+        def adopts() -> None:
+            for number in range(200):
+                commit = Commit(f"adopted-{number}", (Write(name("adopted"), value(b"%d" % number)),))
+                overlay.adopt(lambda commit=commit: [commit])  # type: ignore[misc] # mypy cannot infer it
+
+        with ThreadPoolExecutor(4) as threads:
+            tasks = [threads.submit(writes, number) for number in range(3)] + [threads.submit(adopts)]
+            for task in tasks:
+                task.result(60)
+        assert overlay.execute(Get(name("adopted"))).entry.payload == value(b"199")
+        assert overlay.execute(Get(name("own-2"))).entry.version == 20
+        overlay.close()

@@ -113,7 +113,7 @@ class Inward:
                 return Write(layer.inward(key), Payload(operation.content_type, self._whole(operation)))
 
     def _whole(self, extend: Extend) -> bytes:
-        entry = self._engine.execute(GetAtVersion(extend.base_key, extend.base_version)).entry
+        entry = self._engine.look(GetAtVersion(extend.base_key, extend.base_version)).entry
         base = b"" if entry.payload is None else entry.payload.data
         return b"".join(
             [base[part.start : part.stop] if isinstance(part, Copy) else part for part in extend.parts]
@@ -125,7 +125,7 @@ class Inward:
         if not layer.has(wanted.key.namespace):
             return wanted, None
         own = layer.engine.execute(Get(layer.inward(wanted.key))).entry
-        found = engine.execute(Get(wanted.key)).entry
+        found = engine.look(Get(wanted.key)).entry
         version, commit_ts = (found.version, found.commit_ts) if found.exists else (0, 0)
         if wanted.version in (None, version) and wanted.commit_ts in (None, commit_ts):
             return Precondition(layer.inward(wanted.key), own.version if own.exists else 0), None

@@ -96,6 +96,10 @@ class OverlayEngine:
         """Answers a request; see its class for the errors."""
         if self._adopting and not isinstance(request, Status):
             self._adopt_all()
+        return self.look(request)
+
+    def look(self, request: Request[R]) -> R:
+        """As `execute`, without what is to be adopted: for those who make commits, and hold a lock for it."""
         answer: Callable[[Any], R] = self._answers.get(type(request), self._refuse)
         return answer(request)
 
@@ -124,11 +128,12 @@ class OverlayEngine:
         self._adopting.append(commits)
 
     def _adopt_all(self) -> None:
+        # Whoever asks meanwhile waits: what is adopted stays in the list until it is there.
         with self._lock:
-            waiting, self._adopting = self._adopting, []
-        for commits in waiting:
-            for commit in commits():
-                self._commit(commit)
+            while self._adopting:
+                for commit in self._adopting[0]():
+                    self._commit(commit)
+                del self._adopting[0]
 
     # What is where.
 
