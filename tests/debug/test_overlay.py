@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -35,6 +35,7 @@ from statehouse.extend import (
     Precondition,
     RecordKey,
     Replay,
+    Request,
     Scan,
     Status,
     Write,
@@ -241,6 +242,42 @@ def test_what_makes_no_sense_over_a_store_is_refused(layered: tuple[Engine, Over
     for request in (Scan("default", "planner", cursor="?"), History(name("k"), cursor="?")):
         with pytest.raises(InvalidArgumentError, match="not a cursor"):
             overlay.execute(request)
+
+
+class Interrupted:
+    """An engine with which something happens before each read of a key, as another thread might do it."""
+
+    def __init__(self, inner: Engine, meanwhile: Callable[[], object]) -> None:
+        self._inner = inner
+        self._meanwhile = meanwhile
+
+    def execute(self, request: Request[Any]) -> Any:
+        """Answers."""
+        if isinstance(request, Get):
+            self._meanwhile()
+        return self._inner.execute(request)
+
+    def submit(self, request: Request[Any]) -> Future[Any]:
+        """Begins."""
+        return self._inner.submit(request)
+
+    def close(self) -> None:
+        """Closes."""
+        self._inner.close()
+
+
+def test_what_is_adopted_while_a_commit_is_made_holds_it_up_in_no_way() -> None:
+    with stores("memory") as (store, _):
+        layer = MemoryLayer(0)
+        overlay = OverlayEngine(store, 0, layer)
+        adopted = Commit("adopted", (Write(name("k"), value(b"adopted")),))
+        layer.engine = Interrupted(layer.engine, lambda: overlay.adopt(lambda: [adopted]))
+        commit = Commit(
+            "own", (Write(name("k"), value(b"own")),), preconditions=(Precondition(name("k"), 0),)
+        )
+        with ThreadPoolExecutor(1) as threads:
+            assert threads.submit(overlay.execute, commit).result(30).commit_ts == 1
+        overlay.close()
 
 
 @pytest.mark.parametrize("kind", LAYERS)
