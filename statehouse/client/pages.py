@@ -16,7 +16,7 @@ from statehouse.protocol.engine import Flow
 from statehouse.protocol.limits import DEFAULT_LIMITS
 from statehouse.protocol.names import RecordKey, check_agent_id, check_namespace, check_record_key, check_text
 from statehouse.protocol.origin import check_span_id, check_trace_id
-from statehouse.protocol.replies import Event, EventPage, Located, Page
+from statehouse.protocol.replies import Entry, Event, EventPage, Located, Page
 from statehouse.protocol.requests import FindEvents, History, LocateTime, OriginKind, Replay, Scan
 
 T_co = TypeVar("T_co", covariant=True)
@@ -96,12 +96,16 @@ class ScanPages:
         page = yield from self.entries()
         return None if page is None else [record_of(entry) for entry in page.entries]
 
+    def rows(self) -> Flow[list[Entry]]:
+        """Gives all the entries there are."""
+        found: list[Entry] = []
+        while (page := (yield from self.entries())) is not None:
+            found += page.entries
+        return found
+
     def keys(self) -> Flow[list[str]]:
         """Gives all the keys there are."""
-        found: list[str] = []
-        while (page := (yield from self.entries())) is not None:
-            found += [entry.key.key for entry in page.entries]
-        return found
+        return [entry.key.key for entry in (yield from self.rows())]
 
 
 def check_scan(namespace: str, agent_id: str, prefix: str, limit: int | None) -> None:

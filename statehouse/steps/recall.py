@@ -19,11 +19,11 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from statehouse.errors import StepConflictError, StepMismatchError
-from statehouse.extend import RecordKey
 from statehouse.steps import failures
 from statehouse.steps.driving import StepFlow
 from statehouse.steps.record import StepRecord
 from statehouse.steps.warning import StepWarning
+from statehouse.steps.writing import names_in
 
 if TYPE_CHECKING:
     from statehouse.steps.calls import StepCall
@@ -112,8 +112,7 @@ def _take_over_writes(call: StepCall, record: StepRecord) -> StepFlow[None]:
     if call.parent is None or record.writes is None:
         return
     groups = yield from call.run.shared.read(record.writes)
-    writes = [RecordKey(namespace, agent_id, key) for namespace, agent_id, each in groups for key in each]
-    call.parent.footprint.answered(record.path, writes)
+    call.parent.footprint.answered(record.path, names_in(groups))
 
 
 def same_input(call: StepCall, record: StepRecord) -> StepFlow[bool]:

@@ -128,6 +128,15 @@ def _touched(
     return reads, writes
 
 
+def names_in(groups: Iterable[tuple[str, str, Mapping[str, Any]]]) -> dict[RecordKey, Any]:
+    """Gives the keys of a record's `reads` and `writes`, each with its version, or what was done to it."""
+    return {
+        RecordKey(namespace, agent_id, key): fact
+        for namespace, agent_id, facts in groups
+        for key, fact in facts.items()
+    }
+
+
 def _by_agent(touched: Mapping[RecordKey, int] | Mapping[RecordKey, str]) -> list[list[Any]]:
     """``[[namespace, agent, {key: version or kind}], …]``: agents are few, keys may be many."""
     groups: dict[tuple[str, str], dict[str, Any]] = {}

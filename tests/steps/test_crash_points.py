@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from statehouse import Statehouse, current_step, step
+from statehouse.debug import runs
 from statehouse.extend import Commit, Engine, Request
 from statehouse.extend import run as run_flow
-from statehouse.steps.reading import list_runs, read_steps
+from statehouse.steps.reading import read_steps
 from statehouse.testing.reference import ReferenceEngine
 from tests.steps.colours import Killed
 
@@ -130,7 +131,7 @@ def cut_off_at(plan: list[int], at: int, *, applied: bool) -> None:
     with Statehouse.from_engine(engine) as sh:
         given = agent.work(sh, plan)
         assert agent.work(sh, plan) == given
-        assert [run.run_id for run in run_flow(sh, list_runs("default"))] == ["r-1"]
+        assert [run.run_id for run in runs(sh)] == ["r-1"]
     assert state_of(engine) == state_of(whole)
     assert _steps(engine).keys() == _steps(whole).keys()
     # What was recorded stays as it was, and did not run again.

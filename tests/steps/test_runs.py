@@ -22,8 +22,9 @@ from statehouse import (
     current_step,
     step,
 )
+from statehouse.debug import runs
 from statehouse.extend import run as run_flow
-from statehouse.steps.reading import list_runs, read_run, read_slot, read_steps
+from statehouse.steps.reading import read_run, read_slot, read_steps
 from statehouse.steps.record import RunRecord
 from tests.steps.colours import Colour, Killed
 from tests.steps.conftest import Worker
@@ -147,12 +148,12 @@ def test_runs_are_listed_newest_first(sh: Statehouse, colour: Colour) -> None:
             pass
 
     def ids(**options: Any) -> list[str]:
-        return [each.run_id for each in run_flow(sh, list_runs("default", **options))]
+        return [each.run_id for each in runs(sh, **options)]
 
     assert ids() == ["r-4", "r-3", "r-2", "r-1", "r-0"]
     assert ids(agent_id="odd") == ["r-3", "r-1"]
     assert ids(limit=2) == ["r-4", "r-3"]
-    assert run_flow(sh, list_runs("elsewhere")) == []
+    assert list(runs(sh, namespace="elsewhere")) == []
 
 
 def test_runs_of_one_namespace_know_nothing_of_anothers(sh: Statehouse, colour: Colour) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from statehouse.client.pages import ScanPages
 from statehouse.debug.exports.coverage import Coverage
 from statehouse.debug.exports.family import Family, family_of
 from statehouse.debug.exports.format import name_of
@@ -30,7 +31,6 @@ from statehouse.extend import (
     Page,
     RecordKey,
     Replay,
-    Scan,
     StoreStatus,
 )
 from statehouse.protocol.replies import Event, Operation
@@ -245,21 +245,12 @@ class _Planner:
             request = request.after(page)
 
     def _base_of_range(self, namespace: str, agent_id: str, prefix: str, since: int) -> Flow[None]:
-        cursor: str | None = None
-        while since:
-            page: Page = yield Scan(
-                namespace,
-                agent_id,
-                prefix,
-                at=since if cursor is None else None,
-                keys_only=True,
-                cursor=cursor,
+        if since:
+            pages = ScanPages(
+                namespace, agent_id, prefix, reverse=False, limit=None, at=since, keys_only=True
             )
-            for entry in page.entries:
+            for entry in (yield from pages.rows()):
                 self._take(entry, since)
-            cursor = page.cursor
-            if cursor is None:
-                return
 
     def _base(self, name: RecordKey, since: int) -> Flow[None]:
         if since:

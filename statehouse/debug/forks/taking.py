@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from statehouse.client.blocking import run as run_flow
 from statehouse.errors import ConflictError, PreconditionFailedError
 from statehouse.extend import Entry, Get, KeyRange, RecordKey, Scan, TransactionLogic
 from statehouse.steps.calls import StepCall
@@ -20,7 +21,7 @@ from statehouse.steps.performing import transaction_of
 from statehouse.steps.recall import recall
 from statehouse.steps.record import StepRecord
 from statehouse.steps.shared import Slot, json_payload
-from statehouse.steps.writing import Slots, write_record
+from statehouse.steps.writing import Slots, names_in, write_record
 
 if TYPE_CHECKING:
     from statehouse.debug.forks.forking import ForkLogic
@@ -114,24 +115,23 @@ def took_the_same(run: ForkLogic, record: StepRecord) -> bool:
     Raises:
         StatehouseError: As a read does.
     """
-    from statehouse.client.blocking import run as run_flow  # noqa: PLC0415 - only here
-
     if record.reads is None:
         return True
     read = run_flow(run.connection, run.parents_values.read(record.reads))
     at = record.saw_ts
-    for namespace, agent_id, versions in read["keys"]:
-        for key in versions:
-            name = RecordKey(namespace, agent_id, key)
-            then = run.view.execute(Get(name, at)).entry
-            if then.payload != run.overlay.execute(Get(name)).entry.payload:
-                return False
+    for name in names_in(read["keys"]):
+        then = run.view.execute(Get(name, at)).entry
+        if then.payload != run.overlay.execute(Get(name)).entry.payload:
+            return False
     spans = [KeyRange(*each[:3]) for each in read.get("ranges", ())]
     return all(_keys(run.view, span, at) == _keys(run.overlay, span, None) for span in spans)
 
 
 def _keys(engine: Engine, span: KeyRange, at: int | None) -> list[str]:
-    """The keys of a range; their values were read one by one."""
+    """The keys of a range; their values were read one by one.
+
+    Of the engine itself: a connection to it would be one more handle, which a session has see the overlay.
+    """
     found: list[str] = []
     cursor: str | None = None
     while True:
@@ -163,8 +163,7 @@ def _writes(run: ForkLogic, record: StepRecord) -> StepFlow[Iterable[tuple[Recor
     if record.writes is None:
         return []
     groups = yield from run.parents_values.read(record.writes)
-    names = [RecordKey(namespace, agent_id, key) for namespace, agent_id, keys in groups for key in keys]
-    return [(name, run.view.execute(Get(name, record.commit_ts)).entry) for name in names]
+    return [(name, run.view.execute(Get(name, record.commit_ts)).entry) for name in names_in(groups)]
 
 
 def _stage(logic: TransactionLogic, name: RecordKey, entry: Entry) -> None:

@@ -6,17 +6,17 @@ again too, and must not find that they have run.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
-from statehouse.extend import Delete, Entry, Get, Page, RecordKey, Scan, Write, WriteOperation
+from statehouse.extend import Delete, Entry, Get, RecordKey, Write, WriteOperation
 from statehouse.steps import keys
-from statehouse.steps.record import StepRecord, step_from_entry
+from statehouse.steps.reading import read_steps
+from statehouse.steps.record import StepRecord
 from statehouse.steps.shared import SharedValues
+from statehouse.steps.writing import names_in
 
 if TYPE_CHECKING:
     from statehouse.extend import Engine, Flow
-
-_ROWS: Final = 1000
 
 
 def undone(view: Engine, namespace: str, step: StepRecord, at: int) -> Flow[list[WriteOperation]]:
@@ -31,20 +31,12 @@ def undone(view: Engine, namespace: str, step: StepRecord, at: int) -> Flow[list
     Raises (in the flow):
         StatehouseError: As a read does.
     """
-    records = keys.runs_namespace(namespace)
-    shared = SharedValues(records, step.run_id)
-    commits, names = set[int](), dict[RecordKey, None]()
-    cursor: str | None = None
-    while True:
-        page: Page = yield Scan(records, step.run_id, f"{keys.STEP}{step.path}/", limit=_ROWS, cursor=cursor)
-        for record in map(step_from_entry, page.entries):
-            if record.commit_ts <= at and record.writes is not None:
-                commits.add(record.commit_ts)
-                for where, agent_id, written in (yield from shared.read(record.writes)):
-                    names |= {RecordKey(where, agent_id, key): None for key in written}
-        cursor = page.cursor
-        if cursor is None:
-            break
+    shared = SharedValues(keys.runs_namespace(namespace), step.run_id)
+    commits, names = set[int](), dict[RecordKey, Any]()
+    for record in (yield from read_steps(namespace, step.run_id, inside=step.path)):
+        if record.commit_ts <= at and record.writes is not None:
+            commits.add(record.commit_ts)
+            names |= names_in((yield from shared.read(record.writes)))
     operations: list[WriteOperation] = []
     for name in names:
         entry = view.execute(Get(name, at)).entry

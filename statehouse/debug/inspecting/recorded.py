@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from statehouse.client.pages import ScanPages
 from statehouse.debug.inspecting.entries import entries_of
 from statehouse.debug.inspecting.gaps import Gap, Gaps
 from statehouse.errors import ErasedError
-from statehouse.extend import Flow, Page, RecordKey, Scan
+from statehouse.extend import Flow, RecordKey
 from statehouse.steps import keys
 from statehouse.steps.reading import read_steps
 from statehouse.steps.record import RunRecord, StepRecord, step_from_entry
@@ -25,7 +26,9 @@ def steps_of(record: RunRecord, gaps: Gaps, at: int | None = None) -> Flow[list[
     try:
         return (yield from read_steps(record.namespace, record.run_id, at))
     except ErasedError:
-        names = yield from _names(record, at)
+        place = (keys.runs_namespace(record.namespace), record.run_id)
+        pages = ScanPages(*place, keys.STEP, reverse=False, limit=None, at=at, keys_only=True)
+        names = [RecordKey(*place, key) for key in (yield from pages.keys())]
     found: list[StepRecord] = []
     for entry in (yield from entries_of(names, at)):
         if entry.payload is not None:
@@ -33,21 +36,3 @@ def steps_of(record: RunRecord, gaps: Gaps, at: int | None = None) -> Flow[list[
         elif entry.kind == "erased":
             gaps.note(Gap(f"the record of {entry.key.key.removeprefix(keys.STEP)}", "erased"))
     return sorted(found, key=lambda step: step.commit_ts)
-
-
-def _names(record: RunRecord, at: int | None) -> Flow[list[RecordKey]]:
-    found: list[RecordKey] = []
-    cursor: str | None = None
-    while True:
-        page: Page = yield Scan(
-            keys.runs_namespace(record.namespace),
-            record.run_id,
-            keys.STEP,
-            at=at if cursor is None else None,
-            keys_only=True,
-            cursor=cursor,
-        )
-        found += [entry.key for entry in page.entries]
-        cursor = page.cursor
-        if cursor is None:
-            return found

@@ -10,6 +10,7 @@ from statehouse.debug.inspecting.gaps import Gaps
 from statehouse.extend import Flow, KeyRange, RecordKey
 from statehouse.steps.reading import read_slot
 from statehouse.steps.record import RunRecord, StepRecord
+from statehouse.steps.writing import names_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def read_by(
         KeyRange(namespace, agent_id, prefix, keys_only=bool(keys_only))
         for namespace, agent_id, prefix, keys_only in read.get("ranges", ())
     ]
-    return _names(read.get("keys", ())), tuple(ranges)
+    return names_in(read.get("keys", ())), tuple(ranges)
 
 
 def written_by(run: RunRecord, step: StepRecord, gaps: Gaps) -> Flow[dict[RecordKey, str]]:
@@ -62,7 +63,7 @@ def written_by(run: RunRecord, step: StepRecord, gaps: Gaps) -> Flow[dict[Record
         StatehouseError: As a read does.
     """
     slot = read_slot(run.namespace, run.run_id, step.writes)
-    return _names((yield from gaps.around(f"what {step.path} wrote", slot)) or ())
+    return names_in((yield from gaps.around(f"what {step.path} wrote", slot)) or ())
 
 
 def given_to(run: RunRecord, step: StepRecord, gaps: Gaps) -> Flow[dict[str, Any]]:
@@ -76,11 +77,3 @@ def given_to(run: RunRecord, step: StepRecord, gaps: Gaps) -> Flow[dict[str, Any
         what = f"the argument {name} of {step.path}"
         found[name] = yield from gaps.around(what, read_slot(run.namespace, run.run_id, slot))
     return found
-
-
-def _names(groups: Any) -> dict[RecordKey, Any]:
-    return {
-        RecordKey(namespace, agent_id, key): fact
-        for namespace, agent_id, facts in groups
-        for key, fact in facts.items()
-    }

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from statehouse.client.connection import HandleClosedError
-from statehouse.client.pages import WAIT_S
+from statehouse.client.pages import WAIT_S, ScanPages
 from statehouse.debug.inspecting.entries import newest_ts
 from statehouse.debug.inspecting.gaps import Gap, Gaps
 from statehouse.debug.inspecting.naming import run_named
 from statehouse.debug.inspecting.recorded import steps_of
 from statehouse.debug.inspecting.touched import written_by
-from statehouse.extend import Entry, Flow, Page, RecordKey, Replay, Scan, ask, decode, run
+from statehouse.extend import Entry, Flow, RecordKey, Replay, ask, decode, run
 from statehouse.protocol.replies import Event
 from statehouse.steps import keys
 from statehouse.steps.reading import read_run
@@ -219,22 +219,12 @@ def _bar(record: RunRecord, step: StepRecord, gaps: Gaps) -> Flow[Bar]:
 
 def _intents(record: RunRecord, at: int) -> Flow[dict[str, int]]:
     """The at_most_once steps that began, and when."""
+    place = (keys.runs_namespace(record.namespace), record.run_id, keys.INTENT)
     found: dict[str, int] = {}
-    cursor: str | None = None
-    while True:
-        page: Page = yield Scan(
-            keys.runs_namespace(record.namespace),
-            record.run_id,
-            keys.INTENT,
-            at=at if cursor is None else None,
-            cursor=cursor,
-        )
-        for entry in page.entries:
-            intent = {} if entry.payload is None else decode(entry.payload)
-            found[entry.key.key.removeprefix(keys.INTENT)] = int(intent.get("began_us", 0))
-        cursor = page.cursor
-        if cursor is None:
-            return found
+    for entry in (yield from ScanPages(*place, reverse=False, limit=None, at=at).rows()):
+        intent = {} if entry.payload is None else decode(entry.payload)
+        found[entry.key.key.removeprefix(keys.INTENT)] = int(intent.get("began_us", 0))
+    return found
 
 
 def _add_around(bars: dict[str, Bar], path: str) -> None:

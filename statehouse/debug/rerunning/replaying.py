@@ -33,8 +33,8 @@ from statehouse.debug.overlay.layers import MemoryLayer
 from statehouse.debug.overlay.views import view_of
 from statehouse.debug.rerunning.divergence import Divergence, DivergenceKind, Stopped
 from statehouse.debug.rerunning.reruns import Rerun, compared, rerun
-from statehouse.errors import NotFoundError, StatehouseError
-from statehouse.extend import Commit, Delete, Flow, Get, History, Page, RecordKey, Write, WriteOperation
+from statehouse.errors import StatehouseError
+from statehouse.extend import Commit, Delete, Flow, Get, History, Page, Write, WriteOperation
 from statehouse.steps import failures
 from statehouse.steps.body import Step
 from statehouse.steps.calls import StepCall
@@ -42,6 +42,7 @@ from statehouse.steps.driving import Call, StepFlow
 from statehouse.steps.recall import mismatch, recall, same_input
 from statehouse.steps.record import RunRecord, StepRecord
 from statehouse.steps.runs import RunLogic
+from statehouse.steps.writing import names_in
 
 Wrap = Callable[[StepCall, Step, Call], Call]
 
@@ -216,14 +217,12 @@ class ReplayLogic(RunLogic):
         """What a step wrote, as a commit to the overlay."""
         try:
             groups = run_flow(self.over, self.shared.read(record.writes or {}))
-        except (NotFoundError, StatehouseError):
+        except StatehouseError:
             return ()
         operations: list[WriteOperation] = []
-        for namespace, agent_id, facts in groups:
-            for key in facts:
-                name = RecordKey(namespace, agent_id, key)
-                entry = self.view.execute(Get(name, record.commit_ts)).entry
-                operations.append(Delete(name) if entry.payload is None else Write(name, entry.payload))
+        for name in names_in(groups):
+            entry = self.view.execute(Get(name, record.commit_ts)).entry
+            operations.append(Delete(name) if entry.payload is None else Write(name, entry.payload))
         return (Commit(new_txn_id(), tuple(operations), origin=self.origin(record.path)),)
 
     # The end.

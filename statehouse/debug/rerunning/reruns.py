@@ -17,6 +17,7 @@ from statehouse.steps.calls import StepCall
 from statehouse.steps.driving import Call, StepFlow
 from statehouse.steps.nesting import Footprint
 from statehouse.steps.record import StepRecord
+from statehouse.steps.writing import names_in
 
 if TYPE_CHECKING:
     from statehouse.debug.rerunning.replaying import ReplayLogic, Wrap
@@ -159,7 +160,7 @@ def _changes(
     then: set[RecordKey] = set()
     if record.writes is not None:
         groups = yield from run.shared.read(record.writes)
-        then = {RecordKey(namespace, agent_id, key) for namespace, agent_id, keys in groups for key in keys}
+        then = set(names_in(groups))
     now = set(step.footprint.writes) if applied else set()
     changes: dict[RecordKey, Change] = {}
     for name in sorted(then | now):
