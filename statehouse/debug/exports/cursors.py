@@ -1,13 +1,19 @@
-"""Cursors of an opened export: what was asked, as of which commit, and after which row."""
+"""Pages of an opened export: how much fits into one, and the cursor to the next: what was asked, as of which
+commit, and after which row.
+"""
 
 from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeVar
 
 from statehouse.errors import InvalidArgumentError
+from statehouse.extend import DEFAULT_LIMITS
+
+T = TypeVar("T")
 
 Asked = tuple[str | bool, ...]
 
@@ -44,3 +50,17 @@ def unpack(asked: Asked, cursor: str) -> tuple[int, str]:
     if for_what != list(asked):
         raise InvalidArgumentError("the cursor belongs to another request: repeat the arguments it came from")
     return int(read_ts), str(after)
+
+
+def fitting(
+    rows: Iterable[T], limit: int, size_of: Callable[[T], int] = lambda row: 0
+) -> tuple[list[T], bool]:
+    """Gives as many of the first rows as a page may have, at least one; and whether there are more."""
+    taken: list[T] = []
+    size = 0
+    for row in rows:
+        size += size_of(row)
+        if taken and (len(taken) == limit or size > DEFAULT_LIMITS.page_bytes_max):
+            return taken, True
+        taken.append(row)
+    return taken, False

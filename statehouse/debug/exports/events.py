@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from statehouse.debug.exports.contents import ExportContents
 from statehouse.debug.exports.coverage import not_exported
+from statehouse.debug.exports.cursors import fitting
 from statehouse.errors import InvalidArgumentError, StoreChangedError
 from statehouse.extend import (
     DEFAULT_LIMITS,
@@ -43,12 +43,12 @@ class ExportEvents:
         if len(found) != max(0, last - first + 1):
             self._check_agent(request, first, last)
         wanted = (_part(event, request.namespace, request.agent_id) for event in found)
-        events, more = _take((event for event in wanted if event.operations), request.limit)
+        events, more = fitting((event for event in wanted if event.operations), request.limit, _size)
         if not request.payloads:
-            events = tuple(map(_without_payloads, events))
+            events = list(map(_without_payloads, events))
         through = events[-1].commit_ts if more else max(last, first - 1)
         done = not more and (request.to_ts is None or through >= min(request.to_ts, head))
-        return EventPage(events, through, done, contents.header.store_id, contents.header.epoch)
+        return EventPage(tuple(events), through, done, contents.header.store_id, contents.header.epoch)
 
     def _check_replay(self, request: Replay) -> None:
         if request.namespace is not None:
@@ -109,9 +109,9 @@ class ExportEvents:
             for event in self._contents.found(request.by, request.id)
             if event.commit_ts >= request.from_ts
         )
-        events, more = _take(found, request.limit)
+        events, more = fitting(found, request.limit, _size)
         through = events[-1].commit_ts if more else max(self._contents.head, request.from_ts - 1)
-        return EventPage(events, through, not more, header.store_id, header.epoch)
+        return EventPage(tuple(events), through, not more, header.store_id, header.epoch)
 
     def lookup(self, request: LookupTxn) -> TxnOutcome:
         """See `LookupTxn`: what is not held may have been committed all the same."""
@@ -156,13 +156,5 @@ def _without_payloads(event: Event) -> Event:
     return Event(event.txn_id, event.commit_ts, event.committed_at_us, event.origin, operations)
 
 
-def _take(found: Iterable[Event], limit: int) -> tuple[tuple[Event, ...], bool]:
-    """The events of one page, and whether there are more."""
-    taken: list[Event] = []
-    size = 0
-    for event in found:
-        size += sum(len(operation.payload.data) for operation in event.operations if operation.payload)
-        if taken and (len(taken) == limit or size > DEFAULT_LIMITS.page_bytes_max):
-            return tuple(taken), True
-        taken.append(event)
-    return tuple(taken), False
+def _size(event: Event) -> int:
+    return sum(len(operation.payload.data) for operation in event.operations if operation.payload)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
 
 from statehouse.debug.exports.contents import ExportContents
 from statehouse.debug.exports.coverage import NotExportedError, not_exported
-from statehouse.debug.exports.cursors import Asked, pack, unpack
+from statehouse.debug.exports.cursors import Asked, fitting, pack, unpack
 from statehouse.errors import ErasedError, InvalidArgumentError, LimitExceededError
 from statehouse.extend import (
     DEFAULT_LIMITS,
@@ -126,7 +126,7 @@ class ExportPages:
             if namespace == request.namespace and (after is None or agent_id > after)
         ]
         counted = (self._count(request.namespace, agent_id, read_ts) for agent_id in names)
-        taken, more = _first((each for each in counted if each.events), request.limit)
+        taken, more = fitting((each for each in counted if each.events), request.limit)
         return AgentPage(tuple(taken), pack(asked, read_ts, taken[-1].agent_id) if more else None, read_ts)
 
     def namespaces(self, request: ListNamespaces) -> NamespacePage:
@@ -139,7 +139,7 @@ class ExportPages:
             if counts.events and (after is None or namespace > after):
                 found.setdefault(namespace, []).append(counts)
         counted = (self._sum(namespace, agents, read_ts) for namespace, agents in found.items())
-        taken, more = _first(counted, request.limit)
+        taken, more = fitting(counted, request.limit)
         return NamespacePage(
             tuple(taken), pack(asked, read_ts, taken[-1].namespace) if more else None, read_ts
         )
@@ -199,17 +199,4 @@ def _readable(entry: Entry, read_ts: int) -> Entry:
 
 def _fitting(rows: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
     """As many of the first rows as a page may have, at least one; whether there are more."""
-    return _first(rows, limit, lambda row: 0 if row.payload is None else len(row.payload.data))
-
-
-def _first(
-    rows: Iterable[T], limit: int, size_of: Callable[[T], int] = lambda row: 0
-) -> tuple[list[T], bool]:
-    taken: list[T] = []
-    size = 0
-    for row in rows:
-        size += size_of(row)
-        if taken and (len(taken) == limit or size > DEFAULT_LIMITS.page_bytes_max):
-            return taken, True
-        taken.append(row)
-    return taken, False
+    return fitting(rows, limit, lambda row: 0 if row.payload is None else len(row.payload.data))

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from statehouse.debug.inspecting.entries import entries_of
-from statehouse.debug.overlay.layers import FORKS
-from statehouse.debug.overlay.pages import DELETED
+from statehouse.debug.overlay.layers import name_in_fork
+from statehouse.debug.overlay.pages import over
 from statehouse.errors import NotFoundError
 from statehouse.extend import Entry, Flow, KeyRange, Page, RecordKey, Scan
-from statehouse.steps import keys
 from statehouse.steps.reading import read_run
 from statehouse.steps.record import RunRecord
 
@@ -30,9 +29,7 @@ class _Layer:
     until: int | None
 
     def place(self, name: RecordKey) -> RecordKey:
-        if self.run_id is None or keys.is_of_runs(name.namespace):
-            return name
-        return RecordKey(name.namespace + FORKS, f"{self.run_id}/{name.agent_id}", name.key)
+        return name if self.run_id is None else name_in_fork(self.run_id, name)
 
 
 class Place:
@@ -119,10 +116,7 @@ def _over(name: RecordKey, lower: Entry | None, upper: Entry) -> Entry:
     """An entry of a layer, over what lies below it."""
     if upper.kind is None:
         return Entry(name, None, 0, 0, None) if lower is None else lower
-    version = upper.version + (0 if lower is None else lower.version)
-    if upper.payload is not None and upper.payload.content_type == DELETED:
-        return Entry(name, None, version, upper.commit_ts, "delete")
-    return Entry(name, upper.payload, version, upper.commit_ts, upper.kind)
+    return over(name, upper, 0 if lower is None else lower.version, 0)
 
 
 def _earlier(left: int | None, right: int | None) -> int | None:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from statehouse.debug.overlay.commits import Inward
 from statehouse.debug.overlay.events import OverlayEvents
@@ -23,6 +23,7 @@ from statehouse.debug.overlay.layers import Layer
 from statehouse.debug.overlay.pages import OverlayPages, over
 from statehouse.errors import InvalidArgumentError, RefusingWritesError
 from statehouse.extend import (
+    DEFAULT_LIMITS,
     Commit,
     Committed,
     Engine,
@@ -51,8 +52,6 @@ from statehouse.extend import (
 from statehouse.steps import keys
 
 R = TypeVar("R")
-
-_PAGE_BYTES_MAX: Final = 1024 * 1024
 
 
 class OverlayEngine:
@@ -194,7 +193,7 @@ class OverlayEngine:
             at = read.read_ts if at is None else at
             entries.append(read.entry)
             size += 0 if read.entry.payload is None else len(read.entry.payload.data)
-            if size >= _PAGE_BYTES_MAX:
+            if size >= DEFAULT_LIMITS.page_bytes_max:
                 break
         return Page(tuple(entries), None, self.execute(Status()).commit_ts if at is None else at)
 

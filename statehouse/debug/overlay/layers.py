@@ -16,6 +16,13 @@ from statehouse.storage.memory import MemoryStore
 FORKS: Final = ".forks"
 
 
+def name_in_fork(run_id: str, key: RecordKey) -> RecordKey:
+    """Gives where a fork keeps a key; the records of runs are where those of every run are."""
+    if keys.is_of_runs(key.namespace):
+        return key
+    return RecordKey(key.namespace + FORKS, f"{run_id}/{key.agent_id}", key.key)
+
+
 class Layer(Protocol):
     """The upper one of the two layers."""
 
@@ -105,9 +112,7 @@ class ForkLayer:
 
     def inward(self, key: RecordKey) -> RecordKey:
         """How a key is called in the store."""
-        if not self.has(key.namespace):
-            return key
-        return RecordKey(key.namespace + FORKS, f"{self._run_id}/{key.agent_id}", key.key)
+        return name_in_fork(self._run_id, key)
 
     def outward(self, key: RecordKey) -> RecordKey:
         """How a key of the store is called outside."""

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from statehouse.errors import InvalidArgumentError
-from statehouse.extend import Entry, History, Page, RecordKey, Scan, Status
+from statehouse.extend import DEFAULT_LIMITS, Entry, History, Page, RecordKey, Scan, Status
 
 if TYPE_CHECKING:
     from statehouse.debug.overlay.engine import OverlayEngine
@@ -26,9 +26,6 @@ def over(key: RecordKey, upper: Entry, version_below: int, shift: int, *, keys_o
 def is_delete(upper: Entry) -> bool:
     """Whether an entry of a layer stands for a delete."""
     return upper.kind == "delete" or (upper.payload is not None and upper.payload.content_type == DELETED)
-
-
-_PAGE_BYTES_MAX: Final = 1024 * 1024
 
 
 class _Cursor(NamedTuple):
@@ -63,13 +60,11 @@ class OverlayPages:
             StatehouseError: As a scan does.
         """
         engine = self._engine
-        at, after = request.at, request.after
-        if request.cursor is not None:
-            if not engine.layer.has(request.namespace):
-                return engine.below.execute(request)
-            at, after = _Cursor.parse(request.cursor)
         if not engine.layer.has(request.namespace):
             return engine.below.execute(request)
+        at, after = request.at, request.after
+        if request.cursor is not None:
+            at, after = _Cursor.parse(request.cursor)
         if at is not None and at <= engine.at:
             return self._with_cursor(engine.below.execute(_again(request, at, after)), at)
         lower = engine.below.execute(_again(request, engine.seen_at(request.namespace), after))
@@ -106,7 +101,7 @@ class OverlayPages:
             if entry.exists:
                 shown.append(entry)
                 size_bytes += 0 if entry.payload is None else len(entry.payload.data)
-            is_full = len(shown) == request.limit or size_bytes >= _PAGE_BYTES_MAX
+            is_full = len(shown) == request.limit or size_bytes >= DEFAULT_LIMITS.page_bytes_max
             if is_full and (ends or number < len(ordered)):
                 return Page(tuple(shown), str(_Cursor(at, key)), at)
         return Page(tuple(shown), str(_Cursor(at, ordered[-1])) if ends else None, at)
