@@ -11,7 +11,7 @@ import click
 from statehouse.cli.command import Command, Settings
 from statehouse.cli.command import limit as limit_option
 from statehouse.cli.events import event_json, full_name, write_events
-from statehouse.cli.runs.cells import STATUS_STYLES
+from statehouse.cli.runs.cells import STATUS_STYLES, saw_text
 from statehouse.cli.runs.waterfall import sign_of, stamps, worded
 from statehouse.cli.show import Output, note, printable
 from statehouse.programs.exits import Exit, Refusal
@@ -122,10 +122,9 @@ def _write_run(output: Output, run: RunRecord) -> None:
 def _write_step(output: Output, found: Finding, step: StepRecord) -> None:
     record = found.run_of(step)
     agent = "" if record is None else record.agent_id
-    before = step.commit_ts - 1 if step.read_ts is None else step.read_ts
     if not output.terminal:
         read_ts = "" if step.read_ts is None else str(step.read_ts)
-        refs = (found.state_ref(step, before), found.state_ref(step, step.commit_ts))
+        refs = (found.state_ref(step, step.saw_ts), found.state_ref(step, step.commit_ts))
         cells = ("step", step.run_id, step.path, step.status, agent, read_ts, str(step.commit_ts), *refs)
         output.line("\t".join(map(printable, cells)))
         return
@@ -136,10 +135,10 @@ def _write_step(output: Output, found: Finding, step: StepRecord) -> None:
         (step.status, STATUS_STYLES.get(step.status, "")),
         (f"  by {printable(agent)}" if agent else "", "cyan"),
     )
-    saw = f"read_ts {before}" if step.read_ts is not None else f"nothing; it was commit_ts {before}"
+    saw = saw_text(step)
     width = max(len(saw), len(f"commit_ts {step.commit_ts}"))
     for what, shown, commit_ts in (
-        ("saw", saw, before),
+        ("saw", saw, step.saw_ts),
         ("made", f"commit_ts {step.commit_ts}", step.commit_ts),
     ):
         output.styled(
@@ -163,7 +162,6 @@ def _document(found: Finding, event: Event) -> dict[str, Any]:
 
 def _step_json(found: Finding, step: StepRecord) -> dict[str, Any]:
     record = found.run_of(step)
-    before = step.commit_ts - 1 if step.read_ts is None else step.read_ts
     return {
         "run_id": step.run_id,
         "path": step.path,
@@ -174,6 +172,6 @@ def _step_json(found: Finding, step: StepRecord) -> dict[str, Any]:
         "commit_ts": step.commit_ts,
         "trace_id": step.trace_id,
         "span_id": step.span_id,
-        "state_before": found.state_ref(step, before),
+        "state_before": found.state_ref(step, step.saw_ts),
         "state_after": found.state_ref(step, step.commit_ts),
     }

@@ -52,6 +52,7 @@ from statehouse.steps.results import Output
 from statehouse.steps.writing import stage_record
 
 if TYPE_CHECKING:
+    from statehouse.client.connection import Connection
     from statehouse.steps.calls import StepCall
 
 _TRANSIENT: Final = (ConnectionError, OverloadedError, OutcomeUnknownError, DeadlineExceededError)
@@ -163,14 +164,14 @@ def _begin(call: StepCall, attempt: int) -> Step:
     )
 
 
-def transaction_of(call: StepCall) -> TransactionLogic:
-    """Gives the transaction of an attempt (P3).
+def transaction_of(call: StepCall, connection: Connection | None = None) -> TransactionLogic:
+    """Gives the transaction of an attempt (P3), over the run's connection or another one.
 
     All of it is in this process until it commits, so it may take as long as a model needs.
     """
     run = call.run
     return TransactionLogic(
-        run.connection,
+        connection or run.connection,
         namespace=run.namespace,
         agent_id=run.agent_id,
         timeout=None,

@@ -11,9 +11,20 @@ if TYPE_CHECKING:
     from statehouse.debug.inspecting.authors import Author
     from statehouse.debug.inspecting.held import Held
     from statehouse.extend import RecordKey
+    from statehouse.steps.record import RunRecord, StepRecord
     from statehouse.steps.shared import Slot
 
-__all__ = ["STATUS_STYLES", "author_text", "held_text", "is_plain", "key_text", "shortened", "slot_text"]
+__all__ = [
+    "STATUS_STYLES",
+    "author_text",
+    "held_text",
+    "is_plain",
+    "key_text",
+    "saw_text",
+    "shortened",
+    "slot_text",
+    "step_title",
+]
 
 STATUS_STYLES: Final = {
     "executed": "green",
@@ -28,6 +39,22 @@ STATUS_STYLES: Final = {
 def is_plain() -> bool:
     """Whether the terminal cannot show what is not ASCII."""
     return "utf" not in (sys.stdout.encoding or "").lower()
+
+
+def step_title(step: StepRecord, run: RunRecord) -> tuple[str | tuple[str, str], ...]:
+    """Gives the line that what is said about one step begins with."""
+    return (
+        (printable(step.path), "bold"),
+        f" of run {printable(run.run_id)}  ",
+        (step.status, STATUS_STYLES.get(step.status, "")),
+        (f"  by {printable(run.agent_id)}", "cyan"),
+    )
+
+
+def saw_text(step: StepRecord) -> str:
+    """Gives which state a step saw."""
+    reads = "nothing; it was commit_ts" if step.read_ts is None else "read_ts"
+    return f"{reads} {step.saw_ts}"
 
 
 def key_text(name: RecordKey, namespace: str, agent_id: str = "") -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from statehouse.cli.diffing import LINE_STYLES, SIGNS, Change, change_lines
 from statehouse.cli.reading import shown_json_time
-from statehouse.cli.runs.cells import STATUS_STYLES, key_text
+from statehouse.cli.runs.cells import key_text, saw_text, step_title
 from statehouse.cli.runs.documents import gaps_json, name_json, note_gaps, step_json
 from statehouse.cli.runs.listing import shown_duration
 from statehouse.cli.show import Output, json_text, printable, shown_value
@@ -52,21 +52,14 @@ def show_step(output: Output, sh: Statehouse, run_id: str, path: str) -> None:
 
 def _facts(output: Output, found: StepDetails) -> None:
     step, run = found.step, found.run
-    output.styled(
-        (printable(step.path), "bold"),
-        f" of run {printable(run.run_id)}  ",
-        (step.status, STATUS_STYLES.get(step.status, "")),
-        (f"  by {printable(run.agent_id)}", "cyan"),
-    )
+    output.styled(*step_title(step, run))
     took = f"{shown_time(step.started_at)}, took {shown_duration(step.duration_us)}"
     conflicts = f"{step.conflicts} conflict{'' if step.conflicts == 1 else 's'}"
-    before = step.commit_ts - 1 if step.read_ts is None else step.read_ts
-    saw = f"read_ts {before}" if step.read_ts is not None else f"nothing; it was commit_ts {before}"
     taken = "" if step.taken is None else f"{step.taken.get('run_id')} @{step.taken.get('commit_ts')}"
     rows = [
         ("began", took),
         ("attempt", f"{step.attempt}, {conflicts}, {step.effect.replace('_', ' ')}"),
-        ("saw", f"{saw}  {_ref(found, before)}"),
+        ("saw", f"{saw_text(step)}  {_ref(found, step.saw_ts)}"),
         ("made", f"commit_ts {step.commit_ts}  {_ref(found, step.commit_ts)}"),
         ("taken over", taken),
         ("function", step.function),
@@ -154,7 +147,6 @@ def _existing(entry: Entry | None) -> Entry | None:
 
 def _document(found: StepDetails) -> dict[str, Any]:
     step = found.step
-    before = step.commit_ts - 1 if step.read_ts is None else step.read_ts
     return {
         **step_json(step),
         "agent_id": found.run.agent_id,
@@ -164,7 +156,7 @@ def _document(found: StepDetails) -> dict[str, Any]:
         "input_hash": step.input_hash,
         "idempotency_key": step.idempotency_key,
         "parent_span_id": step.parent_span_id,
-        "state_before": _ref(found, before),
+        "state_before": _ref(found, step.saw_ts),
         "state_after": _ref(found, step.commit_ts),
         "input": dict(found.input),
         "output": found.output,

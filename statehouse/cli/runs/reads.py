@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from statehouse.cli.command import Command, Settings
-from statehouse.cli.runs.cells import STATUS_STYLES, author_text, held_text, key_text
+from statehouse.cli.runs.cells import author_text, held_text, key_text, step_title
 from statehouse.cli.runs.documents import gaps_json, held_json, name_json, note_gaps, step_json
 from statehouse.cli.show import Output, printable
 
@@ -49,12 +49,7 @@ def reads(settings: Settings, *, run_id: str, step: str) -> None:
 
 def _show(output: Output, found: Reads) -> None:
     step, run = found.step, found.run
-    output.styled(
-        (printable(step.path), "bold"),
-        f" of run {printable(run.run_id)}  ",
-        (step.status, STATUS_STYLES.get(step.status, "")),
-        (f"  by {printable(run.agent_id)}", "cyan"),
-    )
+    output.styled(*step_title(step, run))
     saw = f"saw the state as of commit_ts {found.saw_ts}"
     if step.read_ts is None:
         saw = f"read nothing itself; the state was that of commit_ts {found.saw_ts}"

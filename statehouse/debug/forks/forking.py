@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from statehouse.client.blocking import run as run_flow
 from statehouse.client.connection import Connection, connection_of
-from statehouse.client.txn_ids import new_txn_id
 from statehouse.debug.forks.taking import stub, take, took_the_same
 from statehouse.debug.forks.undoing import undone
 from statehouse.debug.inspecting.naming import run_named, step_named
@@ -40,12 +39,12 @@ from statehouse.debug.overlay.views import view_of
 from statehouse.debug.rerunning.programs import Program
 from statehouse.debug.rerunning.sessions import Session, everywhere
 from statehouse.errors import InvalidArgumentError, NotFoundError, StepError, StepMismatchError
-from statehouse.extend import Commit, Flow, RecordKey, Write, encode
+from statehouse.extend import Flow, RecordKey, Write, commit, encode
 from statehouse.steps.calls import StepCall
 from statehouse.steps.driving import StepFlow
 from statehouse.steps.history import History
 from statehouse.steps.options import check_word
-from statehouse.steps.reading import read_run
+from statehouse.steps.reading import read_run, read_slot
 from statehouse.steps.recall import same_input
 from statehouse.steps.record import RunRecord, StepRecord
 from statehouse.steps.runs import RunLogic, new_run_id
@@ -157,9 +156,7 @@ class ForkLogic(RunLogic):
         self.view = view_of(store, parent)
         self.overlay = OverlayEngine(self.view, plan.at, ForkLayer(store, run_id))
         connection = overlay_connection(self.overlay, over)
-        given = None
-        if parent.input is not None:
-            given = run_flow(over, SharedValues(parent.key.namespace, parent.run_id).read(parent.input))
+        given = run_flow(over, read_slot(parent.namespace, parent.run_id, parent.input))
         super().__init__(
             connection,
             parent.namespace,
@@ -347,12 +344,10 @@ def _check_same(over: Connection, namespace: str, run_id: str, facts: dict[str, 
 def _begin(logic: ForkLogic, state: Mapping[str, Any]) -> None:
     """Makes the state that a fork begins with."""
     plan = logic.plan
-    operations = {
-        each.key: each
-        for each in run_flow(logic.connection, undone(logic.view, logic.namespace, plan.step, plan.at))
-    }
+    undoing = undone(logic.view, logic.namespace, plan.step, plan.at)
+    operations = {each.key: each for each in run_flow(logic.connection, undoing)}
     for key, value in state.items():
         name = RecordKey(logic.namespace, logic.agent_id, key)
         operations[name] = Write(name, encode(value))
     if operations:
-        logic.overlay.execute(Commit(new_txn_id(), tuple(operations.values()), origin=logic.origin()))
+        run_flow(logic.connection, commit(logic.connection, operations.values(), origin=logic.origin()))

@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from statehouse.client.blocking import run as run_flow
+from statehouse.client.connection import Connection
 from statehouse.debug.overlay.connections import overlay_connection
 from statehouse.debug.overlay.engine import OverlayEngine
 from statehouse.debug.overlay.layers import MemoryLayer
 from statehouse.debug.rerunning.divergence import DivergenceKind
-from statehouse.extend import Entry, Get, RecordKey, TransactionLogic, decode
+from statehouse.extend import Entry, Get, RecordKey, decode
 from statehouse.steps import failures
 from statehouse.steps.body import Step
 from statehouse.steps.calls import StepCall
 from statehouse.steps.driving import Call, StepFlow
 from statehouse.steps.nesting import Footprint
+from statehouse.steps.performing import transaction_of
 from statehouse.steps.record import StepRecord
 from statehouse.steps.writing import names_in
 
@@ -89,7 +92,8 @@ def rerun(run: ReplayLogic, call: StepCall, record: StepRecord, wrap: Wrap | Non
         except Exception as raised:  # noqa: BLE001 - it is the body's, and is looked at
             error = raised
         else:
-            yield from _applied(step.logic)
+            # Its own engine: the driver of the run's flow would ask the run's.
+            run_flow(connection, step.logic.commit())
         changes = yield from _changes(run, overlay, step, record, at, applied=error is None)
         return Rerun(
             record,
@@ -104,21 +108,12 @@ def rerun(run: ReplayLogic, call: StepCall, record: StepRecord, wrap: Wrap | Non
         connection.close()
 
 
-def _step(run: ReplayLogic, call: StepCall, record: StepRecord, connection: Any) -> Step:
+def _step(run: ReplayLogic, call: StepCall, record: StepRecord, connection: Connection) -> Step:
     around = call.parent
-    logic = TransactionLogic(
-        connection,
-        namespace=run.namespace,
-        agent_id=run.agent_id,
-        timeout=None,
-        origin=run.origin_of(call),
-        txn_id=None,
-        expires=False,
-    )
     return Step(
         run,
         call.identity,
-        logic,
+        transaction_of(call, connection),
         Footprint(record.path, None if around is None else around.footprint, run.lock),
         attempt=record.attempt,
         repeated=False,
@@ -144,14 +139,6 @@ def _body(call: StepCall, step: Step, wrap: Wrap | None) -> StepFlow[Any]:
                 asked = flow.send(reply)
     except StopIteration as done:
         return done.value
-
-
-def _applied(logic: TransactionLogic) -> StepFlow[None]:
-    yield from ()
-    # Its own engine: the driver of the run's flow would ask the run's.
-    from statehouse.client.blocking import run  # noqa: PLC0415 - only here
-
-    run(logic.connection, logic.commit())
 
 
 def _changes(
