@@ -289,6 +289,25 @@ def test_with_every_handle_the_program_sees_what_its_steps_wrote_and_writes_noth
     assert agent.sh.get_state("seen", agent_id="planner", default=None).value is None
 
 
+def test_a_step_that_wrote_very_many_keys_is_seen_by_every_handle(sh: Statehouse) -> None:
+    @step
+    def fill() -> None:
+        # More names than a record has room for.
+        current_step().state.update(
+            {f"a key with a rather long name {number:04}": number for number in range(400)}
+        )
+
+    def main(run: Any) -> int:
+        fill()
+        return len(sh.agent("planner").list_keys(""))
+
+    with sh.run("r-1", agent_id="planner") as run:
+        assert main(run) == 400
+    sh.write("later", 1, agent_id="planner")
+    found = verify(sh, "r-1", main, every_handle=True)
+    assert (found.is_clean, found.value) == (True, 400)
+
+
 def test_functions_that_have_changed_are_named(sh: Statehouse) -> None:
     def make(version: int) -> Any:
         if version == 1:

@@ -21,10 +21,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, NoReturn
 
-from statehouse.client.blocking import run as run_flow
 from statehouse.client.connection import Connection
 from statehouse.client.txn_ids import new_txn_id
 from statehouse.debug.overlay.connections import overlay_connection, store_of
@@ -34,7 +33,7 @@ from statehouse.debug.overlay.views import view_of
 from statehouse.debug.rerunning.divergence import Divergence, DivergenceKind, Stopped
 from statehouse.debug.rerunning.reruns import Rerun, compared, rerun
 from statehouse.errors import StatehouseError
-from statehouse.extend import Commit, Delete, Flow, Get, History, Page, Write, WriteOperation
+from statehouse.extend import Commit, Delete, Flow, Get, History, Page, RecordKey, Write, WriteOperation
 from statehouse.steps import failures
 from statehouse.steps.body import Step
 from statehouse.steps.calls import StepCall
@@ -139,8 +138,7 @@ class ReplayLogic(RunLogic):
         if self._runs_body(call, found):
             return (yield from self._rerun(call, found))
         # R3
-        if found.writes is not None:
-            self.overlay.adopt(lambda: self._written(found))
+        yield from self._adopt(found)
         self.answered += 1
         return (yield from recall(call, found)).value
 
@@ -213,14 +211,23 @@ class ReplayLogic(RunLogic):
         waiting.clear()
         return make()
 
-    def _written(self, record: StepRecord) -> Sequence[Commit]:
-        """What a step wrote, as a commit to the overlay."""
+    def _adopt(self, record: StepRecord) -> StepFlow[None]:
+        """Has what a step wrote on the overlay, when somebody looks: until then its values are not read.
+
+        Which keys they are is read now, since whoever looks has the overlay wait for it.
+        """
+        if record.writes is None:
+            return
         try:
-            groups = run_flow(self.over, self.shared.read(record.writes or {}))
+            groups = yield from self.shared.read(record.writes)
         except StatehouseError:
-            return ()
+            return
+        self.overlay.adopt(lambda: self._written(record, names_in(groups)))
+
+    def _written(self, record: StepRecord, names: Iterable[RecordKey]) -> Sequence[Commit]:
+        """What a step wrote, as a commit to the overlay."""
         operations: list[WriteOperation] = []
-        for name in names_in(groups):
+        for name in names:
             entry = self.view.execute(Get(name, record.commit_ts)).entry
             operations.append(Delete(name) if entry.payload is None else Write(name, entry.payload))
         return (Commit(new_txn_id(), tuple(operations), origin=self.origin(record.path)),)
