@@ -1,4 +1,4 @@
-"""Which of RocksDB's logs a reader has read from, and whether that one has ended unseen.
+"""What a reader of somebody else's database follows: the log, and whether that one has ended unseen.
 
 A secondary reads the log of the process that writes. When that flushes its memory, at its close above all, it
 deletes the log; what was last in it then lies in tables. The secondary finds those tables, but goes on to
@@ -8,36 +8,38 @@ something: that may be never. Such a reader has to be opened anew.
 
 from __future__ import annotations
 
-import os
+import shutil
+import tempfile
 from pathlib import Path
-from typing import Final
-
-_LOG: Final = ".log"
 
 
 class FollowedLog:
-    """The newest log when a reader last looked.
+    """What a reader follows. It is made before the reader is opened, so that nothing is missed in between.
 
     Args:
         path: The database.
+
+    Attributes:
+        diary: A directory of the reader's own: RocksDB keeps a diary there.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._followed = max(self._logs(), default="")
+        self._log = self._newest()
+        self.diary = Path(tempfile.mkdtemp(prefix="statehouse-read-only-"))
 
-    def look(self) -> frozenset[str]:
-        """Gives the logs that there are, to be handed to `has_ended` once they have been read."""
-        return self._logs()
+    def has_ended(self) -> bool:
+        """Whether the log that was the newest is gone: what was last in it may not have been read."""
+        if self._log is None:
+            self._log = self._newest()
+            return False
+        return not self._log.exists()
 
-    def has_ended(self, before: frozenset[str]) -> bool:
-        """Whether the log that was followed is gone; if not, the newest of those that were read is it now."""
-        if self._followed not in self._logs():
-            return True
-        self._followed = max(before)
-        return False
+    def forget(self) -> None:
+        """Removes the diary, when the reader is closed."""
+        shutil.rmtree(self.diary, ignore_errors=True)
 
-    def _logs(self) -> frozenset[str]:
+    def _newest(self) -> Path | None:
         # Their names are numbers, of six digits or more.
-        with os.scandir(self._path) as found:
-            return frozenset(each.name.rjust(32, "0") for each in found if each.name.endswith(_LOG))
+        logs = self._path.glob("*.log")
+        return max(logs, key=lambda log: (len(log.name), log.name), default=None)

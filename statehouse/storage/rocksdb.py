@@ -25,8 +25,6 @@ import functools
 import importlib.metadata
 import logging
 import os
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -127,16 +125,14 @@ class RocksStore:
             create = directory.prepare()
             ManifestNote(directory.path, directory.rocks).require()  # R6
         guard_forks()
-        secondary = _secondary_path() if read_only else None
+        followed = FollowedLog(directory.rocks) if read_only else None
         try:
-            database = _open_database(
-                directory.rocks, create=create, secondary=secondary, cache_bytes=cache_bytes
-            )
+            database = _open_database(directory.rocks, followed, create=create, cache_bytes=cache_bytes)
             try:
                 store = cls(
                     directory,
                     database,
-                    secondary,
+                    followed,
                     FreeSpace(directory.path, free_bytes_min),
                     stall_seconds_max,
                     cache_bytes,
@@ -148,8 +144,8 @@ class RocksStore:
                 database.close()
                 raise
         except BaseException as error:
-            if secondary is not None:
-                shutil.rmtree(secondary, ignore_errors=True)
+            if followed is not None:
+                followed.forget()
             if isinstance(error, StatehouseError) or not isinstance(error, Exception):
                 raise
             raise not_opened(directory, error) from error
@@ -160,17 +156,16 @@ class RocksStore:
         self,
         directory: DataDirectory,
         database: Rdict,
-        secondary: Path | None,
+        followed: FollowedLog | None,
         free_space: FreeSpace,
         stall_seconds_max: float,
         cache_bytes: int,
     ) -> None:
         """Takes over an open database; use `open`."""
         self._cache_bytes = cache_bytes
-        self._followed = None if secondary is None else FollowedLog(directory.rocks)
-        self._earlier: list[tuple[list[Rdict], Path]] = []
+        self._followed = followed
+        self._earlier: list[tuple[list[Rdict], FollowedLog]] = []
         self._directory = directory
-        self._secondary = secondary
         self._free_space = free_space
         self._stall_seconds_max = stall_seconds_max
         self._pid = os.getpid()
@@ -178,7 +173,7 @@ class RocksStore:
         self._unsynced = False
         self._stalls = 0
         self._use(database)
-        self._marks = None if secondary else MarkFile(directory.marks)
+        self._marks = None if followed is not None else MarkFile(directory.marks)
         self._manifest = ManifestNote(directory.path, directory.rocks)
         if self._marks is not None:
             self._manifest.note()
@@ -196,7 +191,7 @@ class RocksStore:
     @property
     def read_only(self) -> bool:
         """Whether writes are refused: the directory is another process's."""
-        return self._secondary is not None
+        return self._followed is not None
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """The value of a row, or None.
@@ -267,7 +262,7 @@ class RocksStore:
         """
         if not rows:
             return
-        if self._secondary is not None:
+        if self._followed is not None:
             raise self._refused()
         self._free_space.require()
         deadline, pause = 0.0, _STALL_PAUSE_MIN
@@ -351,43 +346,40 @@ class RocksStore:
         if followed is None:
             return
         try:
-            logs = followed.look()
             database.try_catch_up_with_primary()
-            if followed.has_ended(logs):
+            if followed.has_ended():
                 self._open_again()
         except Exception as error:  # noqa: BLE001 - rocksdict raises nothing narrower (R5)
             self._unreadable(None, error)
 
     def _open_again(self) -> None:
         """R7. Whoever reads at this moment ends with the database of before."""
-        secondary = _secondary_path()
-        followed = FollowedLog(self._directory.rocks)
+        rocks = self._directory.rocks
+        followed = FollowedLog(rocks)
         try:
-            database = _open_database(
-                self._directory.rocks, create=False, secondary=secondary, cache_bytes=self._cache_bytes
-            )
+            database = _open_database(rocks, followed, create=False, cache_bytes=self._cache_bytes)
         except Exception:  # noqa: BLE001 - files come and go under it; the next refresh tries again
             _log.debug("could not open RocksDB again", exc_info=True)
-            shutil.rmtree(secondary, ignore_errors=True)
+            followed.forget()
             return
         with self._closing:
-            before, path = self._database, self._secondary
-            if before is None or path is None:
+            before, was_followed = self._database, self._followed
+            if before is None or was_followed is None:
                 database.close()
-                shutil.rmtree(secondary, ignore_errors=True)
+                followed.forget()
                 return
-            self._earlier.append(([*self._families.values(), before], path))
-            self._secondary, self._followed = secondary, followed
+            self._earlier.append(([*self._families.values(), before], was_followed))
+            self._followed = followed
             self._use(database)
             self._close_earlier(keep=1)
 
     def _close_earlier(self, *, keep: int) -> None:
         while len(self._earlier) > keep:
-            handles, path = self._earlier.pop(0)
+            handles, followed = self._earlier.pop(0)
             for handle in handles:
                 with contextlib.suppress(Exception):
                     handle.close()
-            shutil.rmtree(path, ignore_errors=True)
+            followed.forget()
 
     def compact(self, ranges: Mapping[Table, tuple[bytes, bytes]] | None = None) -> None:
         """Rewrites files so that deleted and overwritten rows are in none of them any more.
@@ -398,7 +390,7 @@ class RocksStore:
         Raises:
             EngineError: The store is read-only or closed, or flushing failed.
         """
-        if self._secondary is not None:
+        if self._followed is not None:
             raise self._refused()
         self._opened()
         options = CompactOptions()
@@ -458,14 +450,14 @@ class RocksStore:
             families = list(self._families.values())
             self._retire("is closed", EngineError)
             errors: list[Exception] = []
-            if self._secondary is None:
+            if self._followed is None:
                 self._flush_all(families, errors)
             for handle in (*families, database):
                 # Closing flushes again, and the flush of a full disk fails again; what counts is above.
                 with contextlib.suppress(Exception):
                     handle.close()
-            if self._secondary is not None:
-                shutil.rmtree(self._secondary, ignore_errors=True)
+            if self._followed is not None:
+                self._followed.forget()
                 self._close_earlier(keep=0)
             elif not errors:
                 self._manifest.note()
@@ -568,20 +560,15 @@ def _page(
     return page
 
 
-def _secondary_path() -> Path:
-    """A directory for what a reader of somebody else's database writes: its diary."""
-    return Path(tempfile.mkdtemp(prefix="statehouse-read-only-"))
-
-
-def _open_database(path: Path, *, create: bool, secondary: Path | None, cache_bytes: int) -> Rdict:
+def _open_database(path: Path, followed: FollowedLog | None, *, create: bool, cache_bytes: int) -> Rdict:
     cache = Cache(cache_bytes)
     tables = {table.value: table_options(table, cache) for table in Table}
     if not create:
         # A newer format may have tables that are unknown here; the engine has to read the format to say so.
         for name in Rdict.list_cf(str(path), Options(raw_mode=True)):
             tables.setdefault(name, table_options(None, cache))
-    access = AccessType.read_write() if secondary is None else AccessType.secondary(str(secondary))
-    options = database_options(cache, create=create, read_only=secondary is not None)
+    access = AccessType.read_write() if followed is None else AccessType.secondary(str(followed.diary))
+    options = database_options(cache, create=create, read_only=followed is not None)
     database = Rdict(str(path), options=options, column_families=tables, access_type=access)
     # Set once: passing them to each write converts them each time.
     writing = WriteOptions()
