@@ -10,9 +10,10 @@ import pytest
 
 from statehouse.engine import open_engine
 from statehouse.engine.local import LocalEngine
-from statehouse.errors import PreconditionFailedError
-from statehouse.extend import Commit, Get, Payload, Precondition, RecordKey, Write
+from statehouse.errors import CorruptionError, PreconditionFailedError, RefusingWritesError
+from statehouse.extend import Commit, Get, Payload, Precondition, RecordKey, Status, Write
 from statehouse.protocol.values import BYTES
+from statehouse.storage import Table
 from statehouse.storage.memory import MemoryStore
 
 NAME = RecordKey("default", "planner", "k")
@@ -26,8 +27,15 @@ class Disk(MemoryStore):
         super().__init__()
         self.now = 0.0
         self.sync_s = 0.0
+        self.damaged = False
         self.hold: threading.Event | None = None
         self.syncing = threading.Event()
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """Cannot, while it is damaged."""
+        if self.damaged:
+            raise CorruptionError("a flipped bit")
+        return super().get(table, key)
 
     def sync(self) -> None:
         """Takes its time."""
@@ -73,6 +81,18 @@ def test_what_is_refused_is_refused(engine: LocalEngine) -> None:
     with pytest.raises(PreconditionFailedError):
         engine.commit_here(commit(wanted=Precondition(NAME, 7)))
     assert engine.commit_here(commit()) is not None
+
+
+def test_damage_that_it_meets_ends_all_writing(disk: Disk, engine: LocalEngine) -> None:
+    assert engine.commit_here(commit()) is not None
+    disk.damaged = True
+    # Of a key that it does not remember: it has to look.
+    with pytest.raises(CorruptionError, match="a flipped bit"):
+        engine.commit_here(commit(other=Precondition(RecordKey("default", "planner", "other"), 0)))
+    disk.damaged = False
+    assert engine.execute(Status()).state == "refusing_writes"
+    with pytest.raises(RefusingWritesError):
+        engine.execute(commit())
 
 
 def test_after_a_long_sync_nothing_is_done_for_a_while(disk: Disk, engine: LocalEngine) -> None:

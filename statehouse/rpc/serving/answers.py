@@ -96,8 +96,7 @@ class Answers:
         self.admission = admission
         self.meter = meter
         self.traced = isinstance(engine, TracedEngine)
-        here: Callable[[Commit], Committed | None] = getattr(engine, "commit_here", _never)
-        self.commit_here = here
+        self.commit_here: Callable[[Commit], Committed | None] = getattr(engine, "commit_here", _never)
         self.asked_by = asker(engine)
         self.pages = asyncio.Semaphore(PAGES_MAX)
         self._threads = ThreadPoolExecutor(_CODING_THREADS, thread_name_prefix="statehouse-coding")
