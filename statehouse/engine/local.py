@@ -57,7 +57,6 @@ from statehouse.protocol.requests import (
 from statehouse.storage import NotWrittenError, Store
 
 R = TypeVar("R")
-T = TypeVar("T")
 Durability = Literal["sync", "none"]
 
 _READ_THREADS: Final = 4
@@ -176,18 +175,15 @@ class LocalEngine:
 
     def execute(self, request: Request[R]) -> R:
         """Answers a request; see its class for the errors."""
-        answer: Callable[[Any], R] | None = self._answers.get(type(request))
+        answer = self._answers.get(type(request))
         if answer is None:
             raise self._no_answer(request)
-        return self._refusing_on_damage(answer, request)
-
-    def _refusing_on_damage(self, answer: Callable[[Any], T], request: Request[Any]) -> T:
-        """Has the store written no more when an answer shows that it is damaged (G8)."""
         try:
-            return answer(request)
+            reply: R = answer(request)
         except CorruptionError as error:
             self._writer.refuse(str(error))
             raise
+        return reply
 
     def submit(self, request: Request[R]) -> Future[R]:
         """Begins a request; the future completes on the writer's or a reader's thread."""
@@ -218,7 +214,7 @@ class LocalEngine:
         """
         if Commit not in self._answers or self._state.store.read_only:
             return None
-        return self._refusing_on_damage(self._writer.commit_here, commit)
+        return self._writer.commit_here(commit)
 
     def close(self) -> None:
         """Writes what was queued, makes it durable, frees everything. Idempotent."""

@@ -321,6 +321,8 @@ class Writer:
                 raise failure(commit)  # noqa: TRY301 - the clauses below tell it from an interrupt
             return outcome.committed
         except BaseException as error:
+            if isinstance(error, CorruptionError):
+                self.refuse(str(error))
             if not mine or self._unfinished is None:
                 raise
             if isinstance(error, KeyboardInterrupt | SystemExit):
