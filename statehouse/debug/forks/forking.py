@@ -23,7 +23,6 @@ before the step that it is forked at, and stays in the store (see `statehouse.de
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
@@ -37,7 +36,7 @@ from statehouse.debug.overlay.engine import OverlayEngine
 from statehouse.debug.overlay.layers import ForkLayer
 from statehouse.debug.overlay.views import view_of
 from statehouse.debug.rerunning.programs import Program
-from statehouse.debug.rerunning.sessions import Session, everywhere
+from statehouse.debug.rerunning.sessions import session
 from statehouse.errors import InvalidArgumentError, NotFoundError, StepError, StepMismatchError
 from statehouse.extend import Flow, RecordKey, Write, commit, encode
 from statehouse.steps.calls import StepCall
@@ -309,14 +308,11 @@ def fork(
     is_new = _check_same(over, where, own_id, facts)
     logic = ForkLogic(over, plan, own_id, facts)
     value, error = None, None
-    with ExitStack() as stack:
-        stack.callback(logic.connection.close)
+    with session(logic, logic.overlay, over, every_handle=every_handle) as running:
         if is_new:
             _begin(logic, state)
-        if every_handle:
-            stack.enter_context(everywhere(logic.overlay, store_of(over)))
         try:
-            value = Session(logic).call(program)
+            value = running.call(program)
         except Exception as raised:
             if logic.state == "new":
                 raise

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 from statehouse.client.blocking import run
 from statehouse.client.connection import connection_of
 from statehouse.debug.inspecting.naming import run_named, step_named
-from statehouse.debug.overlay.connections import store_of
 from statehouse.debug.rerunning.divergence import Divergence, Stopped
 from statehouse.debug.rerunning.programs import Program
 from statehouse.debug.rerunning.replaying import ReplayLogic
 from statehouse.debug.rerunning.reruns import Rerun
-from statehouse.debug.rerunning.sessions import Session, everywhere
+from statehouse.debug.rerunning.sessions import session
 from statehouse.steps.body import Step
 from statehouse.steps.calls import StepCall
 from statehouse.steps.driving import Call
@@ -92,12 +90,9 @@ def debug(
     logic = ReplayLogic(
         connection, record, mode="debug", runs_body=at_it.runs_body, wrap=at_it.wrap, last=target.path
     )
-    with ExitStack() as stack:
-        stack.callback(logic.connection.close)
-        if every_handle:
-            stack.enter_context(everywhere(logic.overlay, store_of(connection)))
+    with session(logic, logic.overlay, connection, every_handle=every_handle) as running:
         try:
-            Session(logic).call(program)
+            running.call(program)
         except Stopped:
             pass
         except Exception:

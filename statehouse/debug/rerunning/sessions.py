@@ -10,11 +10,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 from statehouse.client.connection import Connection, live_connections, welcome_by
-from statehouse.debug.overlay.connections import OVERLAY_URL
+from statehouse.debug.overlay.connections import OVERLAY_URL, store_of
 from statehouse.debug.overlay.engine import OverlayEngine
 from statehouse.debug.rerunning import programs
 from statehouse.debug.rerunning.programs import Program
@@ -76,7 +76,25 @@ class Session:
 
 
 @contextmanager
-def everywhere(engine: OverlayEngine, store: Engine) -> Iterator[None]:
+def session(
+    logic: RunLogic, overlay: OverlayEngine, over: Connection, *, every_handle: bool
+) -> Iterator[Session]:
+    """Gives a session, and closes the connection of its run behind it.
+
+    Args:
+        logic: The run that is meant.
+        overlay: What it is on.
+        over: The store that this is an overlay of.
+        every_handle: See S2.
+    """
+    with closing(logic.connection), ExitStack() as stack:
+        if every_handle:
+            stack.enter_context(_everywhere(overlay, store_of(over)))
+        yield Session(logic)
+
+
+@contextmanager
+def _everywhere(engine: OverlayEngine, store: Engine) -> Iterator[None]:
     """Has all handles of this process on a store see an overlay of it (S2)."""
     overlay = TracedEngine(engine)
     store_id = store.execute(Status()).store_id

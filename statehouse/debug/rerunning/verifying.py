@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from statehouse.client.blocking import run
 from statehouse.client.connection import connection_of
 from statehouse.debug.inspecting.naming import run_named
-from statehouse.debug.overlay.connections import store_of
 from statehouse.debug.rerunning.divergence import Divergence, Stopped
 from statehouse.debug.rerunning.programs import Program
 from statehouse.debug.rerunning.replaying import ReplayLogic
-from statehouse.debug.rerunning.sessions import Session, everywhere
+from statehouse.debug.rerunning.sessions import session
 from statehouse.steps.calls import StepCall
 from statehouse.steps.record import RunRecord, StepRecord
 
@@ -108,12 +106,9 @@ def verify(
     logic = ReplayLogic(connection, record, mode="verify", runs_body=_chosen(bodies))
     error: BaseException | None = None
     value = None
-    with ExitStack() as stack:
-        stack.callback(logic.connection.close)
-        if every_handle:
-            stack.enter_context(everywhere(logic.overlay, store_of(connection)))
+    with session(logic, logic.overlay, connection, every_handle=every_handle) as running:
         try:
-            value = Session(logic).call(program)
+            value = running.call(program)
         except Stopped:
             pass
         except Exception as raised:
