@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
-SLOW_TIMEOUT_SECONDS = 900
+SLOW_TIMEOUT_SECONDS = 900  # and faulthandler_timeout, in pyproject.toml, after it
 
 # Reproducible, so that a commit that was green stays green; two noisy cores say nothing about deadlines.
 settings.register_profile(
