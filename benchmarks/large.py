@@ -25,7 +25,7 @@ from statehouse import Statehouse
 from statehouse.engine import layout, open_engine
 from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit
-from statehouse.storage import rocksdb
+from statehouse.storage import rocksdb, rocksdb_options
 
 COMMIT_TIMEOUT_S = 600.0
 """A machine that is busy with other things is no reason to give up."""
@@ -57,7 +57,7 @@ def _digest(files: tuple[str | None, ...]) -> str:
     return digest.hexdigest()[:16]
 
 
-_FINGERPRINT = _digest((layout.__file__, rocksdb.__file__, __file__))
+_FINGERPRINT = _digest((layout.__file__, rocksdb.__file__, rocksdb_options.__file__, __file__))
 """Of the layout, RocksDB's options, and this file. Taken once: it is of the code that runs, whatever an
 editor does to the files meanwhile."""
 
