@@ -216,6 +216,17 @@ class LocalEngine:
             return None
         return self._writer.commit_here(commit)
 
+    def hold(self) -> None:
+        """Has the commits that this thread submits wait until it calls `write_here`, which it must.
+
+        For whoever has an event loop to look after, and submits several commits in one pass of it.
+        """
+        self._writer.hold()
+
+    def write_here(self) -> None:
+        """Has what was held written: in this thread, if that is best, or as if it had never been held."""
+        self._writer.write_here()
+
     def close(self) -> None:
         """Writes what was queued, makes it durable, frees everything. Idempotent."""
         if self._forked:

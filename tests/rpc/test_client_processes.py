@@ -13,7 +13,7 @@ import pytest
 from statehouse.engine import LocalEngine, open_engine
 from statehouse.protocol.requests import LookupTxn, Replay, Status
 from statehouse.rpc.calling import RemoteEngine
-from statehouse.testing.contracts.engine_phrases import put
+from statehouse.testing.contracts.engine_phrases import put, transaction, write
 from statehouse.testing.daemon import serving
 from statehouse.testing.faults import Call
 from tests.crash.killing import REPOSITORY
@@ -294,14 +294,17 @@ def test_of_a_client_that_was_killed_while_it_committed_the_daemon_keeps_nothing
     signal.pause()
     """
     store.shut(Call.WRITE)
+    # It waits in the writer's thread, so what comes after it waits there too, and not in the daemon's loop.
+    waiting = engine.submit(transaction(write(), txn_id="first"))
+    store.await_arrival(Call.WRITE)
     program = Program(script, target)
     assert program.hears() == "committing"
-    store.await_arrival(Call.WRITE)
     eventually(lambda: engine.execute(Status()).followers == 1)
     program.process.kill()
     program.end()
     eventually(lambda: engine.execute(Status()).followers == 0)
     store.lift(Call.WRITE)
+    assert waiting.result(60).commit_ts == 2
     eventually(lambda: engine.execute(Status()).queued_commits == 0)
     log = engine.execute(Replay(from_ts=2)).events
     assert len({event.txn_id for event in log}) == len(log)

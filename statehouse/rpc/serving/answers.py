@@ -23,6 +23,7 @@ from statehouse.protocol.replies import Committed
 from statehouse.protocol.requests import Commit, Replay, Request
 from statehouse.rpc.methods import BY_REQUEST
 from statehouse.rpc.serving.admission import Admission
+from statehouse.rpc.serving.gathering import Gathering
 from statehouse.rpc.serving.meter import Meter
 from statehouse.rpc.serving.spans import asker
 from statehouse.rpc.serving.weights import weight_of_commit
@@ -97,6 +98,7 @@ class Answers:
         self.meter = meter
         self.traced = isinstance(engine, TracedEngine)
         self.commit_here: Callable[[Commit], Committed | None] = getattr(engine, "commit_here", _never)
+        self._gathering = Gathering(engine)
         self.asked_by = asker(engine)
         self.pages = asyncio.Semaphore(PAGES_MAX)
         self._threads = ThreadPoolExecutor(_CODING_THREADS, thread_name_prefix="statehouse-coding")
@@ -141,10 +143,17 @@ class Answers:
             )
         return future.result()
 
+    def submit(self, commit: Commit) -> Future[Committed]:
+        """Begins a commit, in the loop; those that come in one pass of it are written together."""
+        self._gathering.begin()
+        return self.engine.submit(commit)
+
     async def _commit(self, commit: Commit) -> Committed:
         # The engine checks it here and now, and only its values elsewhere.
-        submit = self.engine.submit
-        future: Future[Committed] = await self.code(weight_of_commit(commit), submit, commit)
+        if weight_of_commit(commit) <= INLINE_BYTES_MAX:
+            future = self.submit(commit)
+        else:
+            future = await self.in_thread(self.engine.submit, commit)
         try:
             await settled(future, commit.timeout_s)
         except asyncio.CancelledError:

@@ -295,7 +295,7 @@ class _Stream:
             if not isinstance(request, Commit):
                 self._run(running, self._page(running, _deadline(item, came_at)))
             elif not self._committed_here(running, request):
-                self._run(running, self._engine.submit(request))
+                self._run(running, self._coding.submit(request))
         except Exception as error:  # noqa: BLE001 - one request's defect must not end the others
             self._refuse(ident, method, size, error)
         return None
