@@ -77,7 +77,10 @@ async def iterate(over: Connected, pages: Pages[T]) -> AsyncStream[T]:
 
 async def close(connection: Connection) -> None:
     """Closes a connection; flushing a store may take a while, so a thread does it."""
+    waits = connection.loops.get(asyncio.get_running_loop())
     await asyncio.to_thread(connection.close)
+    if waits is not None:
+        await waits.gone()
 
 
 async def _answer(connection: Connection, asked: Request[Any] | Future[Any]) -> Any:
@@ -89,8 +92,8 @@ async def _answer(connection: Connection, asked: Request[Any] | Future[Any]) -> 
     local = connection.local
     if local and _is_point_read(asked):
         return connection.engine.execute(asked)
-    future = connection.engine.submit(asked)
     waits = _waits(connection)
+    future = waits.way(connection.engine).submit(asked)
     try:
         if isinstance(asked, Replay) and asked.wait_s:
             await waits.follow(future, None if local else asked.wait_s + connection.timeout)
@@ -122,9 +125,10 @@ def _is_point_read(request: Request[Any]) -> bool:
 
 
 async def _commit(connection: Connection, commit: Commit) -> Committed:
-    future = connection.engine.submit(commit)
+    waits = _waits(connection)
+    future = waits.way(connection.engine).submit(commit)
     try:
-        await _waits(connection).settle(future, commit.timeout_s)
+        await waits.settle(future, commit.timeout_s)
     except BaseException:
         future.cancel()
         raise
@@ -141,7 +145,12 @@ async def _commit(connection: Connection, commit: Commit) -> Committed:
 
 def _waits(connection: Connection) -> Waits:
     """What the running loop waits for over a connection."""
-    loop = asyncio.get_running_loop()
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        # In a forked child none is, and that is said.
+        connection.check_open()
+        raise
     waits: Waits | None = connection.loops.get(loop)
     if waits is not None:
         return waits

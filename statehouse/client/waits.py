@@ -21,6 +21,8 @@ from functools import partial
 from math import inf
 from typing import Any, Final, final
 
+from statehouse.protocol.engine import Engine, gone, in_loop
+
 Waiter = asyncio.Future[None]
 
 
@@ -33,7 +35,18 @@ class Waits:
         timeout: Seconds that a read may take; None if it is answered whatever happens.
     """
 
-    __slots__ = ("_arrived", "_called", "_followers", "_others", "_reads", "_timed", "_timeout", "loop")
+    __slots__ = (
+        "_arrived",
+        "_called",
+        "_engine",
+        "_followers",
+        "_others",
+        "_reads",
+        "_timed",
+        "_timeout",
+        "_way",
+        "loop",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float | None) -> None:
         self.loop: Final = loop
@@ -44,6 +57,24 @@ class Waits:
         self._followers: set[Waiter] = set()
         self._others = 0
         self._timed = timeout is None
+        self._engine: Engine | None = None
+        self._way: Engine | None = None
+
+    def way(self, engine: Engine) -> Engine:
+        """How this loop asks an engine; a connection's may be another one from one call to the next."""
+        if engine is not self._engine or self._way is None:
+            self._leave()
+            self._engine, self._way = engine, in_loop(engine)
+        return self._way
+
+    def _leave(self) -> None:
+        if self._way is not None and self._way is not self._engine:
+            self._way.close()
+
+    async def gone(self) -> None:
+        """Waits, after `close`, until nothing is at work in the loop for its sake."""
+        if self._way is not None:
+            await gone(self._way)
 
     async def read(self, future: Future[Any]) -> None:
         """Waits until a read is done, its time is over, or the connection is closed; cancels nothing."""
@@ -89,7 +120,10 @@ class Waits:
         self._call(self._end_all)
 
     def _arrive(self, waiter: Waiter, _: Future[Any]) -> None:
-        """W1: a thread of the engine's."""
+        if asyncio._get_running_loop() is self.loop:  # noqa: SLF001 - exported; the other one raises
+            _end(waiter)
+            return
+        # W1: a thread of the engine's.
         self._arrived.append(waiter)
         if not self._called:
             self._called = True
@@ -126,6 +160,7 @@ class Waits:
             self.loop.call_soon(self._deliver)
 
     def _end_all(self) -> None:
+        self._leave()
         for waiter in (*self._reads, *self._followers):
             _end(waiter)
 

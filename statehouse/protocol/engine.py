@@ -6,7 +6,7 @@ all have just these members. One contract suite (`statehouse.testing.contracts`)
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
@@ -44,6 +44,23 @@ class Engine(Protocol):
     def close(self) -> None:
         """Finishes what was begun, makes it durable and frees everything. Idempotent."""
         ...
+
+
+def in_loop(engine: Engine) -> Engine:
+    """Gives the way in which the coroutines of the running event loop ask an engine.
+
+    It is the engine itself, unless that has a shorter one: an ``in_loop()`` that gives an engine for them, to
+    be closed when the loop asks no more.
+    """
+    nearer: Callable[[], Engine] | None = getattr(engine, "in_loop", None)
+    return engine if nearer is None else nearer()
+
+
+async def gone(engine: Engine) -> None:
+    """Waits until nothing of what `in_loop` gave, and was closed, is at work in the running loop."""
+    wait: Callable[[], Awaitable[None]] | None = getattr(engine, "gone", None)
+    if wait is not None:
+        await wait()
 
 
 def ask(request: Request[R]) -> Generator[Request[Any], Any, R]:

@@ -21,6 +21,10 @@ STREAM_ITEMS_MAX: Final = 1024
 STREAM_BYTES_MAX: Final = 8 * MIB
 """Unanswered, in one pipeline; then the daemon reads no further."""
 
+BATCH_ITEMS_MAX: Final = 256
+BATCH_BYTES_MAX: Final = 1 * MIB
+"""Sent as one message, so that the first of it is begun while the rest is still being said."""
+
 KEEPALIVE_S: Final = 10.0
 KEEPALIVE_TIMEOUT_S: Final = 5.0
 """A peer that is silent for the first, and then for the second after a ping, is gone."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from statehouse.protocol.engine import Engine
+from statehouse.protocol.engine import Engine, gone, in_loop
 from statehouse.protocol.requests import Commit, Request
 from statehouse.tracing.api import has_sdk, trace_api, tracer_provider
 from statehouse.tracing.side import QUIET, Side, asking
@@ -63,6 +63,15 @@ class TracedEngine:
             return self._submit(request)
         spans = self._spans_of(request)
         return self._submit(request) if spans is None else spans.submit(self.engine, request)
+
+    def in_loop(self) -> TracedEngine:
+        """See `statehouse.protocol.engine.in_loop`."""
+        near = in_loop(self.engine)
+        return self if near is self.engine else TracedEngine(near, self._side, provider=self._provider)
+
+    async def gone(self) -> None:
+        """See `statehouse.protocol.engine.gone`."""
+        await gone(self.engine)
 
     def close(self) -> None:
         """Closes the engine."""

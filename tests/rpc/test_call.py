@@ -34,7 +34,6 @@ def call_of(request: Request[Any], message: Any = None, *, seconds: float = 60.0
         method.encode(request) if message is None else message,
         deadline=time.monotonic() + seconds,
         traceparent="",
-        withdrawn=lambda _: None,
     )
 
 

@@ -21,10 +21,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from google.protobuf.message import Message
 
@@ -39,11 +38,20 @@ from statehouse.protocol.deadlines import begun_too_late, out_of_time
 from statehouse.protocol.requests import Commit, FindEvents, GetMany, History, Replay, Request, Scan
 from statehouse.rpc.methods import Method
 from statehouse.rpc.sizes import ITEM_BYTES_MAX
+from statehouse.rpc.status import from_message
 
 SENDINGS_MAX: Final = 5
 _ROWS_FEW: Final = 100
 _ITEM_EXTRA_BYTES: Final = 128
 """What an item has besides its request: an id, times, a span."""
+
+
+class Carrier(Protocol):
+    """What has calls sent."""
+
+    def withdraw(self, call: Call) -> None:
+        """Tells the daemon that nobody waits for a call that was sent."""
+        ...
 
 
 class Call(Future[Any]):
@@ -55,7 +63,9 @@ class Call(Future[Any]):
         message: It, said.
         deadline: When nobody waits for it any more, on the monotonic clock.
         traceparent: The span that asks.
-        withdrawn: Told when somebody cancels it after it was sent.
+
+    Attributes:
+        carrier: What has it sent; told when somebody cancels it after it was sent.
     """
 
     def __init__(
@@ -66,7 +76,6 @@ class Call(Future[Any]):
         *,
         deadline: float,
         traceparent: str,
-        withdrawn: Callable[[Call], object],
     ) -> None:
         super().__init__()
         self.request = request
@@ -81,7 +90,7 @@ class Call(Future[Any]):
         """Whether it goes by a call of its own: it, or most likely its reply, is large."""
         self.abandoned = False
         """Whether nobody waits for it any more, though it could not be cancelled."""
-        self._withdrawn = withdrawn
+        self.carrier: Carrier | None = None
         self._turn = threading.Lock()
         self._told = threading.Lock()
         self._told.acquire()
@@ -100,7 +109,7 @@ class Call(Future[Any]):
                 return self.cancelled()
             # C1
             self.abandoned = True
-            self._withdrawn(self)
+            self._withdraw()
             return False
         cancelled = super().cancel()
         if cancelled:
@@ -108,8 +117,12 @@ class Call(Future[Any]):
             self.set_running_or_notify_cancel()
             self._told.release()
         if self.sendings:
-            self._withdrawn(self)
+            self._withdraw()
         return cancelled
+
+    def _withdraw(self) -> None:
+        if self.carrier is not None:
+            self.carrier.withdraw(self)
 
     def begin(self, now: float) -> bool:
         """Notes that it is sent now, with what is left of its time; False when nobody wants it any more."""
@@ -132,6 +145,26 @@ class Call(Future[Any]):
         self.sendings -= 1
         if isinstance(self.request, Commit) and not self.sendings:
             self._turn.release()
+
+    def add_to(self, items: Any, now: float) -> None:
+        """Adds it to the items of a batch."""
+        left = milliseconds(self.deadline - now)
+        said = {self.method.field: self.message}
+        items.add(id=self.ident, timeout_ms=left, traceparent=self.traceparent, **said)
+
+    def answer_item(self, item: Any) -> bool:
+        """Answers by an item of a batch; False when it has to be asked by a call of its own."""
+        kind = item.WhichOneof("reply")
+        if kind == "error":
+            self.fail(self.refused(from_message(item.error)))
+        elif kind == "too_large":
+            self.alone = True
+            return False
+        elif kind == self.method.field:
+            self.answer(getattr(item, kind))
+        else:
+            self.fail(self.senseless(f"it is {kind or 'empty'}"))
+        return True
 
     def answer(self, message: Message) -> None:
         """Answers by the message of a reply."""

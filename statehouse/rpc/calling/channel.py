@@ -25,30 +25,32 @@ _REPLY_BYTES_MAX: Final = 64 * MIB
 
 def open_channel(target: str, connect_timeout: float) -> grpc.Channel:
     """Gives a channel; nothing is connected yet."""
-    return grpc.insecure_channel(
-        _uri(target),
-        options=(
-            ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-            ("grpc.max_receive_message_length", _REPLY_BYTES_MAX),
-            ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
-            ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT_S * 1000)),
-            # Also of pings that gRPC sends to measure a connection: while one is out, it sends no other.
-            ("grpc.http2.ping_timeout_ms", int(SILENCE_S * 1000)),
-            ("grpc.http2.max_pings_without_data", 0),
-            ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS_FIRST),
-            # In spite of its name, how long one attempt may take. From far away that is seconds; and
-            # one that breaks without gRPC's notice (`hello`) must leave time for another.
-            ("grpc.min_reconnect_backoff_ms", max(_ATTEMPT_MS_MIN, int(connect_timeout * 500))),
-            ("grpc.max_reconnect_backoff_ms", _RECONNECT_MS_MAX),
-            # A daemon is reached as a database is: directly.
-            ("grpc.enable_http_proxy", 0),
-            # Each home has its own connection, which is gone when it is closed.
-            ("grpc.use_local_subchannel_pool", 1),
-        ),
+    return grpc.insecure_channel(uri(target), options=channel_options(connect_timeout))
+
+
+def channel_options(connect_timeout: float) -> tuple[tuple[str, int], ...]:
+    """Gives gRPC's options of a connection that waits so many seconds for its daemon."""
+    return (
+        ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.max_receive_message_length", _REPLY_BYTES_MAX),
+        ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
+        ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT_S * 1000)),
+        # Also of pings that gRPC sends to measure a connection: while one is out, it sends no other.
+        ("grpc.http2.ping_timeout_ms", int(SILENCE_S * 1000)),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS_FIRST),
+        # In spite of its name, how long one attempt may take. From far away that is seconds; and
+        # one that breaks without gRPC's notice (`hello`) must leave time for another.
+        ("grpc.min_reconnect_backoff_ms", max(_ATTEMPT_MS_MIN, int(connect_timeout * 500))),
+        ("grpc.max_reconnect_backoff_ms", _RECONNECT_MS_MAX),
+        # A daemon is reached as a database is: directly.
+        ("grpc.enable_http_proxy", 0),
+        # Each home has its own connection, which is gone when it is closed.
+        ("grpc.use_local_subchannel_pool", 1),
     )
 
 
-def _uri(target: str) -> str:
+def uri(target: str) -> str:
     """What gRPC calls a target: it reads URIs, and would take a host named ``dns`` for the scheme of one."""
     path = target.removeprefix("unix:")
     return f"dns:///{quote(target, safe='[]:')}" if path == target else f"unix:{quote(path)}"

@@ -48,16 +48,14 @@ from statehouse.errors import (
 )
 from statehouse.protocol.limits import DEFAULT_LIMITS
 from statehouse.protocol.requests import Replay
-from statehouse.rpc.calling.call import Call, lost_connection, milliseconds
+from statehouse.rpc.calling.call import Call, lost_connection
 from statehouse.rpc.calling.channel import SERVICE, closed_error, let_go, open_channel
 from statehouse.rpc.calling.hello import Hello
 from statehouse.rpc.calling.stream import Bell, Stream
 from statehouse.rpc.methods import parse
-from statehouse.rpc.sizes import STREAM_ITEMS_MAX
-from statehouse.rpc.status import DETAILS_TRAILER, from_message, from_rpc_error
+from statehouse.rpc.sizes import BATCH_BYTES_MAX, BATCH_ITEMS_MAX, STREAM_ITEMS_MAX
+from statehouse.rpc.status import DETAILS_TRAILER, from_rpc_error
 
-_BATCH_ITEMS_MAX: Final = 256
-_BATCH_BYTES_MAX: Final = 1024 * 1024
 _ALONE_MAX: Final = 256
 _CLOSE_S: Final = 5.0
 _PAUSE_S_FIRST: Final = 0.02
@@ -77,8 +75,8 @@ class Link:
 
     def __init__(self, target: str, *, connect_timeout: float, pipelined: bool) -> None:
         self.target = target
-        self._connect_timeout = connect_timeout
-        self._pipelined = pipelined
+        self.connect_timeout = connect_timeout
+        self.pipelined = pipelined
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._wake = Bell()
@@ -98,7 +96,7 @@ class Link:
         _links.add(self)
 
     def __repr__(self) -> str:
-        how = "pipelined" if self._pipelined else "unary"
+        how = "pipelined" if self.pipelined else "unary"
         state = "closed" if self._closing else "connected" if self._stream is not None else "not connected"
         return f"{self.target} {how}, {state}"
 
@@ -138,6 +136,7 @@ class Link:
                     retry_after=0.1,
                     reason="queue_full",
                 )
+            call.carrier = self
             self._queue.append(call)
             self._queued_bytes += call.size_bytes
             wake = self._wake if self._stream is None else self._stream.wake
@@ -193,7 +192,7 @@ class Link:
             asked = self._unanswered_locked()
             thread = self._thread
             # For a daemon that is not there, nobody waits longer than ever.
-            seconds = _CLOSE_S if self._stream is not None else min(_CLOSE_S, self._connect_timeout)
+            seconds = _CLOSE_S if self._stream is not None else min(_CLOSE_S, self.connect_timeout)
         for call in asked:
             if isinstance(call.request, Replay) and call.request.wait_s:
                 call.fail(self._closed_error())
@@ -250,7 +249,7 @@ class Link:
     def _say_hello(self) -> StatehouseError | None:
         """Waits for the daemon to be there; gives the error if it is not."""
         if self._channel is None:
-            self._channel = open_channel(self.target, self._connect_timeout)
+            self._channel = open_channel(self.target, self.connect_timeout)
         return self._hello.say(self._channel)
 
     def _fail_queued(self, error: StatehouseError) -> None:
@@ -269,7 +268,7 @@ class Link:
             self._stream = stream
         if self._closed.is_set():
             stream.end()
-        why = self._pipeline(stream) if self._pipelined else self._calls(stream)
+        why = self._pipeline(stream) if self.pipelined else self._calls(stream)
         self._end(stream, why)
         return stream.answered
 
@@ -295,7 +294,7 @@ class Link:
 
     def _do_without_pipeline(self, stream: Stream) -> None:
         with self._lock:
-            self._pipelined = False
+            self.pipelined = False
             stream.ended = True
             unsent = list(self._pending.values())
         stream.answered = True
@@ -329,18 +328,8 @@ class Link:
         pending = self._pending
         for item in parse(pb.ReplyBatch, data).items:
             call = pending.pop(item.id, None)
-            if call is None:
-                continue
-            kind = item.WhichOneof("reply")
-            if kind == "error":
-                call.fail(call.refused(from_message(item.error)))
-            elif kind == "too_large":
-                call.alone = True
+            if call is not None and not call.answer_item(item):
                 self._again(call)
-            elif kind == call.method.field:
-                call.answer(getattr(item, kind))
-            else:
-                call.fail(call.senseless(f"it is {kind or 'empty'}"))
         stream = self._stream
         if self._queue and stream is not None:
             # It may have waited for room among the unanswered.
@@ -383,9 +372,7 @@ class Link:
                 self._pending.pop(call.ident, None)
                 self._alone.pop(call, None)
             elif call.ident:
-                left = milliseconds(call.deadline - now)
-                said = {call.method.field: call.message}
-                items.add(id=call.ident, timeout_ms=left, traceparent=call.traceparent, **said)
+                call.add_to(items, now)
             else:
                 self._ask_alone(call, stream)
         return batch.SerializeToString() if items else self._take(stream)
@@ -403,8 +390,8 @@ class Link:
         while (
             queue
             and not stream.ended
-            and len(taken) < _BATCH_ITEMS_MAX
-            and size < _BATCH_BYTES_MAX
+            and len(taken) < BATCH_ITEMS_MAX
+            and size < BATCH_BYTES_MAX
             and self._has_room_locked(queue[0])
         ):
             call = queue.popleft()
@@ -424,7 +411,7 @@ class Link:
         return taken
 
     def _goes_alone(self, call: Call) -> bool:
-        return call.alone or not self._pipelined
+        return call.alone or not self.pipelined
 
     def _has_room_locked(self, call: Call) -> bool:
         if self._goes_alone(call):
