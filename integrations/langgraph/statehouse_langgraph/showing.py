@@ -339,7 +339,11 @@ _PLAIN: Final[Mapping[tuple[str, str], Callable[[Any], Any]]] = {
     ("zoneinfo", "ZoneInfo"): _same,
     ("langgraph.types", "Interrupt"): _show_interrupt,
     ("langgraph.types", "Send"): _show_send,
-    **{("pathlib", name): _show_path for name in ("PosixPath", "WindowsPath", "PurePosixPath", "Path")},
+    **{
+        (module, name): _show_path
+        for module in ("pathlib", "pathlib._local")  # the latter in Python 3.13
+        for name in ("PosixPath", "WindowsPath", "PurePosixPath", "Path")
+    },
     **{
         ("ipaddress", f"IPv{version}{what}"): _same
         for version in (4, 6)

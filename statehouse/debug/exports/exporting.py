@@ -127,25 +127,24 @@ def export_to(
     plan = run(sh, plan_export(status, wanted, run_id, all_state=all_state))
     last = run(sh, NumberedEvents([plan.to_ts], payloads=False).next())
     header = _header(status, plan, last, all_state=all_state)
-    writer = ExportWriter(file)
-    writer.line(header_to_json(header))
-    keys = ranges = 0
-    for held in plan.coverage.lines():
-        if not is_of_runs(held.namespace):
-            keys += len(held.keys)
-            ranges += held.prefix is not None
-        writer.line(held_to_json(held))
-    pages = NumberedEvents(plan.commits, payloads=True)
-    written = left_out = 0
-    while (page := run(sh, pages.next())) is not None:
-        for event in page:
-            shown = _shown(plan, event)
-            left_out += sum(isinstance(each, WithheldOperation) for each in shown.operations)
-            writer.line(event_line(shown))
-        written += len(page)
-        if progress is not None:
-            progress(written, len(plan.commits))
-    proof = writer.finish(written)
+    keys = ranges = written = left_out = 0
+    with ExportWriter(file) as writer:
+        writer.line(header_to_json(header))
+        for held in plan.coverage.lines():
+            if not is_of_runs(held.namespace):
+                keys += len(held.keys)
+                ranges += held.prefix is not None
+            writer.line(held_to_json(held))
+        pages = NumberedEvents(plan.commits, payloads=True)
+        while (page := run(sh, pages.next())) is not None:
+            for event in page:
+                shown = _shown(plan, event)
+                left_out += sum(isinstance(each, WithheldOperation) for each in shown.operations)
+                writer.line(event_line(shown))
+            written += len(page)
+            if progress is not None:
+                progress(written, len(plan.commits))
+        proof = writer.finish(written)
     return Exported(header, written, keys, ranges, left_out, proof)
 
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Self
 
 from statehouse.debug.exports.format import FORMAT, KEY
 from statehouse.errors import AlreadyExistsError, CorruptionError, FormatVersionError, LimitExceededError
@@ -39,7 +39,7 @@ _COMPRESSION: Final = 6
 
 
 class ExportWriter:
-    """Writes the lines of an export."""
+    """Writes the lines of an export; in a ``with``, at whose end it holds on to nothing of the file."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._packed = gzip.GzipFile(
@@ -48,6 +48,14 @@ class ExportWriter:
         self._digest = sha256()
         self._size = 0
         self._rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Also after an error, while the file is open: it would be written to when this is collected.
+        with suppress(OSError):
+            self._packed.close()
 
     def line(self, content: dict[str, Any]) -> None:
         """Writes a line.
