@@ -219,7 +219,8 @@ class LocalEngine:
     def hold(self) -> None:
         """Has the commits that this thread submits wait until it calls `write_here`, which it must.
 
-        For whoever has an event loop to look after, and submits several commits in one pass of it.
+        For whoever has an event loop to look after, and submits several commits in one pass of it. No signal
+        may interrupt that thread meanwhile: Ctrl-C in the middle would leave commits without an answer.
         """
         self._writer.hold()
 

@@ -211,7 +211,8 @@ class Writer:
             refused: Future[Committed] = Future()
             refused.set_exception(error)
             return refused
-        self.start()
+        if not self._holder or self._holder != threading.get_ident():
+            self.start()
         return ticket.future
 
     def hold(self) -> None:
@@ -268,8 +269,6 @@ class Writer:
 
     def start(self) -> None:
         """Wakes the writer thread, which also keeps the time of those who wait for commits."""
-        if self._holder and self._holder == threading.get_ident():
-            return
         if self._thread is None:
             self._start_thread()
         # A writer that is at work looks at the queue again before it waits (see `_run`).
