@@ -13,45 +13,10 @@ from statehouse.engine.local import LocalEngine
 from statehouse.errors import CorruptionError, PreconditionFailedError, RefusingWritesError
 from statehouse.extend import Commit, Get, Payload, Precondition, RecordKey, Status, Write
 from statehouse.protocol.values import BYTES
-from statehouse.storage import Table
-from statehouse.storage.memory import MemoryStore
+from tests.engine_faults.disks import Disk
 
 NAME = RecordKey("default", "planner", "k")
 _numbers = count(1)
-
-
-class Disk(MemoryStore):
-    """A store in memory whose syncs take as long as a test says, on a clock that the test has."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-        self.sync_s = 0.0
-        self.damaged = False
-        self.hold: threading.Event | None = None
-        self.syncing = threading.Event()
-
-    def get(self, table: Table, key: bytes) -> bytes | None:
-        """Cannot, while it is damaged."""
-        if self.damaged:
-            raise CorruptionError("a flipped bit")
-        return super().get(table, key)
-
-    def sync(self) -> None:
-        """Takes its time."""
-        super().sync()
-        self.now += self.sync_s
-        if self.hold is not None:
-            self.syncing.set()
-            self.hold.wait(60)
-
-    def now_us(self) -> int:
-        """The time of day."""
-        return int(self.now * 1e6)
-
-    def monotonic(self) -> float:
-        """The time for timeouts."""
-        return self.now
 
 
 @pytest.fixture
