@@ -40,6 +40,7 @@ class Waits:
         "_called",
         "_engine",
         "_followers",
+        "_left",
         "_others",
         "_reads",
         "_timed",
@@ -59,6 +60,7 @@ class Waits:
         self._timed = timeout is None
         self._engine: Engine | None = None
         self._way: Engine | None = None
+        self._left: Engine | None = None
 
     def way(self, engine: Engine) -> Engine:
         """How this loop asks an engine; a connection's may be another one from one call to the next."""
@@ -69,12 +71,13 @@ class Waits:
 
     def _leave(self) -> None:
         if self._way is not None and self._way is not self._engine:
+            self._left = self._way
             self._way.close()
 
     async def gone(self) -> None:
         """Waits, after `close`, until nothing is at work in the loop for its sake."""
-        if self._way is not None:
-            await gone(self._way)
+        if self._left is not None:
+            await gone(self._left)
 
     async def read(self, future: Future[Any]) -> None:
         """Waits until a read is done, its time is over, or the connection is closed; cancels nothing."""

@@ -47,6 +47,7 @@ _TURN_ANSWERS: Final = 16
 committed while the other half works; all at once, the daemon would wait for them and they for the daemon."""
 
 _GONE_S: Final = 1.0
+_DRAINED_S: Final = 0.1
 _PAUSE_S: Final = 1.0
 """So long after a lane was lost, or could not be opened, none is opened."""
 
@@ -81,6 +82,8 @@ class Lane:
         self._withdrawn: deque[int] = deque()
         self._bell = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._conversing = False
+        self._ending = False
         self._users = 0
 
     def __repr__(self) -> str:
@@ -137,7 +140,11 @@ class Lane:
     async def gone(self) -> None:
         """Waits until nothing of it is at work in the loop, after it was closed or left."""
         task = self._task
-        if task is not None and (self._closed or not self._users):
+        if task is None or not (self._closed or not self._users):
+            return
+        _, late = await asyncio.wait((task,), timeout=_GONE_S)
+        if late:
+            task.cancel()
             await asyncio.wait((task,), timeout=_GONE_S)
 
     def close(self) -> None:
@@ -154,7 +161,12 @@ class Lane:
             return
 
     def _end(self) -> None:
-        if self._task is not None:
+        """Ends what is at work in the loop; by saying so where it can: gRPC takes longer over what is cut."""
+        self._open = False
+        if self._conversing:
+            self._ending = True
+            self._bell.set()
+        elif self._task is not None:
             self._task.cancel()
 
     # The tasks.
@@ -165,7 +177,7 @@ class Lane:
 
     async def _serve(self) -> None:
         """Opens the lane, and reads until it is lost."""
-        why = "it was given up"
+        why, cut = "", False
         channel = grpc.aio.insecure_channel(
             uri(self._link.target), options=channel_options(self._link.connect_timeout)
         )
@@ -177,6 +189,10 @@ class Lane:
             why = await self._converse(rpc)
         except grpc.RpcError as error:
             why = f"{error.code().name}: {error.details()}"
+        except asyncio.CancelledError:
+            # Not raised again: this is the end of the task, and a traceback would hold the call, and the call
+            # the connection.
+            why, cut = "its loop ended", True
         except Exception as error:  # noqa: BLE001 - N4: no connection in time, bytes that are no batch
             why = repr(error)
         finally:
@@ -186,30 +202,36 @@ class Lane:
             rpc.cancel()
             # Until then, a task of gRPC's waits in the loop for the end of the call.
             await rpc.code()
+            if cut:
+                await _drained(channel)
             await channel.close()
 
     async def _converse(self, rpc: Any) -> str:
+        self._withdrawn.clear()
+        self._ending = False
         sending = self.loop.create_task(self._send(rpc), name="statehouse-lane-send")
+        self._conversing = True
         try:
             self._open = not self._closed
             while (data := await rpc.read()) is not grpc.aio.EOF:
                 await self._answer(data)
         finally:
-            self._open = False
+            self._open = self._conversing = False
             sending.cancel()
         return "the daemon ended it"
 
     async def _send(self, rpc: Any) -> None:
         try:
-            while True:
+            while not self._ending:
                 await self._bell.wait()
                 self._bell.clear()
                 while (batch := self._take()) is not None:
                     await rpc.write(batch)
-        except (grpc.RpcError, asyncio.InvalidStateError):
-            # It is lost, which whoever reads is told, too.
+            await rpc.done_writing()
+        except asyncio.CancelledError:
+            # See `_serve`; whoever reads has ended.
             return
-        finally:
+        except Exception:  # noqa: BLE001 - it is lost, which whoever reads is told now, if not before
             rpc.cancel()
 
     def _take(self) -> bytes | None:
@@ -244,7 +266,11 @@ class Lane:
         # N2: the loop may take an answer at this moment, and whoever takes a call out of here has it.
         for ident in sorted(sent):
             call = sent.pop(ident, None)
-            if call is None or call.done():
+            if call is None:
+                continue
+            # If the daemon is still there: nobody waits for it there any more.
+            self._withdrawn.append(ident)
+            if call.done():
                 continue
             if call.may_go_again:
                 self._by_link(call)
@@ -259,3 +285,13 @@ class Lane:
             self._link.send(call)
         except StatehouseError as error:
             call.fail(call.lost(error))
+
+
+async def _drained(channel: grpc.aio.Channel) -> None:
+    """Waits until gRPC has told the loop all about a call that was cut off.
+
+    If it is told later, and the loop is closed by then, another loop of the process hears of it and logs an
+    error. What is asked last is answered last.
+    """
+    with suppress(grpc.RpcError):
+        await channel.unary_unary(f"{SERVICE}Version")(b"", timeout=_DRAINED_S)
