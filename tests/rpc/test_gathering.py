@@ -239,10 +239,10 @@ def test_calls_of_one_pass_of_the_loop_are_one_group() -> None:
     engine.close()
 
 
-def test_a_large_commit_is_begun_in_another_thread_and_holds_nothing() -> None:
+def test_a_commit_of_many_operations_is_begun_in_another_thread_and_holds_nothing() -> None:
     engine = open_on(WitnessedStore())
-    large = transaction(1, Write(SMALL, value(bytes(200 * KIB))))
-    [committed] = asyncio.run(asked(engine, [large]))
+    writes = [Write(RecordKey("default", "a", f"key {number}"), value("v")) for number in range(2000)]
+    [committed] = asyncio.run(asked(engine, [transaction(1, *writes)]))
     assert committed.commit_ts == 1
     engine.close()
 
