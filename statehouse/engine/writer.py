@@ -50,7 +50,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -60,7 +60,9 @@ from statehouse.engine.clock import Clock
 from statehouse.engine.commits import DependsOnGroup, Group, Outcome
 from statehouse.engine.entropy import Entropy
 from statehouse.engine.errands import Errand, Rows
+from statehouse.engine.failures import Failure, in_doubt, not_written, overloaded
 from statehouse.engine.marks import Marker
+from statehouse.engine.pace import Pace
 from statehouse.engine.prepare import Prepared, prepare
 from statehouse.engine.state import State
 from statehouse.engine.tickets import AwaitedTicket, PromisedTicket, Ticket, tell_all
@@ -69,7 +71,6 @@ from statehouse.errors import (
     CorruptionError,
     EngineError,
     InvalidArgumentError,
-    OutcomeUnknownError,
     OverloadedError,
     RefusingWritesError,
     StatehouseError,
@@ -91,19 +92,11 @@ _WAKING_EACH_S: Final = 0.0003
 _NO_WAKING_S: Final = 0.25
 """How long it does not, after that was too short: a thread computes, and each that wakes queues behind it."""
 
-_SYNC_S_MAX: Final = 0.001
-_NOT_HERE_S: Final = 0.1
-"""How long a sync may take, on average, for `commit_here` and `write_here`; and for how long they do nothing
-after one that took four times as long.
-"""
-
 _HERE_MIN: Final = 8
 _HERE_MAX: Final = 64
 """How many commits `write_here` writes. More would keep others waiting; fewer are better off in the writer,
 where more gather while they are synced: 32 threads that came one by one were half as fast without it.
 """
-
-_RETRY_AFTER_S: Final = {"stall": 0.5, "disk_full": 1.0}
 
 
 def _size_of(commit: Commit) -> int:
@@ -148,8 +141,7 @@ class Writer:
         self._unfinished: Group | None = None
         self._crowd = 0
         self._hurrying_until = 0.0
-        self._sync_s = 0.0
-        self._not_here_until = 0.0
+        self._pace = Pace(clock)
         self._holder = 0
         self.refusing = ""
         """Why nothing more is written; empty while all is well (G8)."""
@@ -193,7 +185,12 @@ class Writer:
         Raises:
             StatehouseError: See `Commit`.
         """
-        if self._crowd > 1 or self._busy or not self._quick or _size_of(commit) > _PREPARE_INLINE_BYTES_MAX:
+        if (
+            self._crowd > 1
+            or self._busy
+            or not self._pace.is_quick
+            or _size_of(commit) > _PREPARE_INLINE_BYTES_MAX
+        ):
             return None
         _check_timeout(commit, self._state)
         return self._write_alone(prepare(self._state, commit))
@@ -226,7 +223,7 @@ class Writer:
         """
         self._holder = 0
         many = _HERE_MIN <= len(self._queue) <= _HERE_MAX
-        if many and self._quick and not self._errands and self._writing.acquire(blocking=False):
+        if many and self._pace.is_quick and not self._errands and self._writing.acquire(blocking=False):
             try:
                 if self._unfinished is None:
                     self._write_group()
@@ -234,11 +231,6 @@ class Writer:
                 self._release()
         if self._busy:
             self.start()
-
-    @property
-    def _quick(self) -> bool:
-        """Whether a sync takes so little time that an event loop may wait for it."""
-        return self._sync_s <= _SYNC_S_MAX and self._clock.monotonic() >= self._not_here_until
 
     def run(self, rows: Rows, *, sync: bool = False) -> None:
         """Has rows worked out and written between two groups of commits, and waits for it.
@@ -420,7 +412,7 @@ class Writer:
                 store.sync()
         except NotWrittenError as error:
             # Its text only, as in `_write`.
-            return _overloaded(str(error), error.reason)
+            return overloaded(str(error), error.reason)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the outcome is in doubt (G8)
             self.refuse(f"a write failed: {type(error).__name__}: {error}")
             return self._refusal()
@@ -512,7 +504,7 @@ class Writer:
             raise self._refusal()
         return group.apply(ticket.prepared or _prepare_late(self._state, ticket.commit))
 
-    def _give(self, answers: Sequence[_Answer], failure: _Failure | None) -> threading.Event:
+    def _give(self, answers: Sequence[_Answer], failure: Failure | None) -> threading.Event:
         """Answers tickets; what was built on rows that were not written is no answer (W5).
 
         The event is set when all have been woken who wait in threads of their own.
@@ -524,7 +516,7 @@ class Writer:
         tell_all(results, all_woken)
         return all_woken
 
-    def _result(self, answer: _Answer, failure: _Failure | None) -> Committed | StatehouseError:
+    def _result(self, answer: _Answer, failure: Failure | None) -> Committed | StatehouseError:
         ticket, outcome, on_group = answer
         if isinstance(outcome, CorruptionError):
             self.refuse(str(outcome))
@@ -538,36 +530,30 @@ class Writer:
             return outcome
         return self._refusal() if self.refusing else failure(ticket.commit)
 
-    def _write(self, group: Group) -> _Failure | None:
+    def _write(self, group: Group) -> Failure | None:
         """Writes, syncs and announces a group; or gives the answer to those whose commits are in it."""
         state = self._state
         try:
             state.store.write(group.rows)
         except NotWrittenError as error:
             # Its text only: an error that a caller keeps would keep the store's frames, and its files open.
-            return partial(_not_written, str(error), error.reason)
+            return partial(not_written, str(error), error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, the outcome is in doubt (G8)
             return self._doubt(f"a write failed: {error}")
         try:
             if self._marker is not None:
                 began = self._clock.monotonic()
                 state.store.sync()
-                self._took(self._clock.monotonic() - began)
+                self._pace.took(self._clock.monotonic() - began)
                 self._marker.write(group.head.commit_ts)
         except Exception as error:  # noqa: BLE001 - see above
             return self._doubt(f"a flush failed: {error}")
         self._announce(group)
         return None
 
-    def _took(self, sync_s: float) -> None:
-        """Takes in how long a sync took."""
-        self._sync_s += (sync_s - self._sync_s) / 8
-        if sync_s > 4 * _SYNC_S_MAX:
-            self._not_here_until = self._clock.monotonic() + _NOT_HERE_S
-
-    def _doubt(self, why: str) -> _Failure:
+    def _doubt(self, why: str) -> Failure:
         self.refuse(why)
-        return partial(_in_doubt, self._state)
+        return partial(in_doubt, self._state)
 
     def _announce(self, group: Group) -> None:
         state = self._state
@@ -579,28 +565,7 @@ class Writer:
         self._watch.announce(group.head.commit_ts)
 
 
-_Failure = Callable[[Commit], StatehouseError]
-"""Gives the answer to a commit whose group was not written, or is in doubt."""
-
 _IN_DOUBT: Final = Outcome(Committed(0, 0), staged=True)
-
-
-def _not_written(why: str, reason: str, _: Commit) -> StatehouseError:
-    return _overloaded(why, reason)
-
-
-def _overloaded(why: str, reason: str) -> StatehouseError:
-    retry_after = _RETRY_AFTER_S.get(reason, 1.0)
-    return OverloadedError(f"{why}; nothing was applied", retry_after=retry_after, reason=reason)
-
-
-def _in_doubt(state: State, commit: Commit) -> StatehouseError:
-    state.in_doubt.add(commit.txn_id)
-    return OutcomeUnknownError(
-        f"whether transaction {commit.txn_id} was applied is known after the store is reopened: commit it "
-        "again then, with the same txn_id",
-        txn_id=commit.txn_id,
-    )
 
 
 class _Answer(NamedTuple):
