@@ -1,0 +1,89 @@
+"""The contract of the SDK over a daemon, asked by the event loop's own connection from the first call on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from statehouse import Statehouse, StatehouseAsync
+from statehouse.client.connection import Connection
+from statehouse.engine import open_engine
+from statehouse.rpc.calling import RemoteEngine
+from statehouse.storage.memory import MemoryStore
+from statehouse.testing.blocking import BackgroundLoop, blocking
+from statehouse.testing.clock import ManualClock
+from statehouse.testing.contracts import sdk
+from statehouse.testing.daemon import serving
+from tests.rpc.lanes import eager, warmed
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[RemoteEngine]:
+    """An engine behind a daemon."""
+    eager(monkeypatch)
+    served = open_engine(MemoryStore(), durability="none")
+    with serving(served, grace_s=0.0) as address:
+        made = RemoteEngine(address)
+        yield made
+        made.close()
+    served.close()
+
+
+@pytest.fixture
+def sh(engine: RemoteEngine, clock: ManualClock) -> Iterator[Statehouse]:
+    """A handle on an empty store, whose lane is open and stays open."""
+    handle = StatehouseAsync.from_connection(Connection(engine, monotonic=clock.monotonic, local=False))
+    with ExitStack() as stack:
+        loop = stack.enter_context(BackgroundLoop())
+        opened = stack.enter_context(blocking(handle, loop))
+        lane = loop.call(warmed(handle))
+        yield opened
+        assert lane.is_open or handle.connection.closed
+        assert lane.unanswered == []
+
+
+class TestSdkRecord(sdk.SdkRecordContract):
+    pass
+
+
+class TestSdkScan(sdk.SdkScanContract):
+    pass
+
+
+class TestSdkReplay(sdk.SdkReplayContract):
+    pass
+
+
+class TestSdkStore(sdk.SdkStoreContract):
+    pass
+
+
+class TestSdkTransaction(sdk.SdkTransactionContract):
+    pass
+
+
+class TestSdkIsolation(sdk.SdkIsolationContract):
+    pass
+
+
+class TestSdkTransact(sdk.SdkTransactContract):
+    pass
+
+
+class TestSdkErasing(sdk.SdkErasingContract):
+    pass
+
+
+class TestSdkGrowing(sdk.SdkGrowingContract):
+    pass
+
+
+class TestSdkHostile(sdk.SdkHostileContract):
+    pass
+
+
+def test_every_contract_is_run_here() -> None:
+    run = {base for each in list(globals().values()) if isinstance(each, type) for base in each.__bases__}
+    assert run.issuperset(sdk.SDK_CONTRACTS)
