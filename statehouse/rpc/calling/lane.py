@@ -37,7 +37,7 @@ from statehouse.rpc.calling.call import Call, lost_connection
 from statehouse.rpc.calling.channel import SERVICE, channel_options, uri
 from statehouse.rpc.calling.link import Link
 from statehouse.rpc.methods import parse
-from statehouse.rpc.sizes import BATCH_BYTES_MAX, BATCH_ITEMS_MAX, STREAM_ITEMS_MAX
+from statehouse.rpc.sizes import BATCH_BYTES_MAX, BATCH_ITEMS_MAX, STREAM_BYTES_MAX, STREAM_ITEMS_MAX
 
 ASKED_MIN: Final = 16
 """To open a lane takes about as long as it saves in so many calls."""
@@ -78,6 +78,7 @@ class Lane:
         self._not_before = 0.0
         self._idents = itertools.count(1)
         self._waiting: deque[Call] = deque()
+        self._waiting_bytes = 0
         self._pending: dict[int, Call] = {}
         self._withdrawn: deque[int] = deque()
         self._bell = asyncio.Event()
@@ -105,9 +106,10 @@ class Lane:
         Raises:
             StatehouseError: As `Link.send`.
         """
-        if self._open and not call.alone and len(self._pending) + len(self._waiting) < STREAM_ITEMS_MAX:
+        if self._open and not call.alone and self._has_room:
             call.carrier = self
             self._waiting.append(call)
+            self._waiting_bytes += call.size_bytes
             self._bell.set()
             return
         self._link.send(call)
@@ -115,6 +117,11 @@ class Lane:
             self._asked += 1
             if self._asked >= ASKED_MIN and (self._task is None or self._task.done()):
                 self._begin()
+
+    @property
+    def _has_room(self) -> bool:
+        unanswered = len(self._pending) + len(self._waiting)
+        return unanswered < STREAM_ITEMS_MAX and self._waiting_bytes < STREAM_BYTES_MAX
 
     def withdraw(self, call: Call) -> None:
         """Tells the daemon that nobody waits for a call that was sent."""
@@ -244,6 +251,7 @@ class Lane:
         size = 0
         while self._waiting and len(items) < BATCH_ITEMS_MAX and size < BATCH_BYTES_MAX:
             call = self._waiting.popleft()
+            self._waiting_bytes -= call.size_bytes
             if call.begin(now):
                 call.ident = next(self._idents)
                 self._pending[call.ident] = call
@@ -278,7 +286,9 @@ class Lane:
                 call.fail(call.lost(lost_connection(self._link.target, why)))
         with suppress(IndexError):
             while True:
-                self._by_link(self._waiting.popleft())
+                call = self._waiting.popleft()
+                self._waiting_bytes -= call.size_bytes
+                self._by_link(call)
 
     def _by_link(self, call: Call) -> None:
         try:
