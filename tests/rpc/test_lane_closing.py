@@ -400,6 +400,15 @@ def test_a_loop_that_left_may_come_back(proxy: Proxy) -> None:
             assert (await asyncio.wrap_future(call)).commit_ts == number
             # At once: what is asked now meets a lane that is just being given up.
             near.close()
+        near = remote.in_loop()
+        lane = await opened(near)
+        task = lane._task
+        for _ in range(50):
+            await answer(near, Get(name()))
+        # And the one that it has then lasts.
+        assert lane.is_open
+        assert lane._task is task
+        near.close()
 
     asyncio.run(main())
     remote.close()
@@ -448,3 +457,25 @@ def test_to_leave_and_then_to_close_ends_it_once(proxy: Proxy, passes: int, is_o
         await until(lambda: proxy.connections == 0)
 
     asyncio.run(main())
+
+
+def test_a_lane_that_is_closed_takes_back_what_the_link_asks_again(engine: LocalEngine, proxy: Proxy) -> None:
+    remote = RemoteEngine(proxy.url)
+
+    async def main() -> None:
+        near = remote.in_loop()
+        await opened(near)
+        following = ask(near, Replay(from_ts=1, wait_s=600.0))
+        await until(lambda: engine.execute(Status()).followers == 1)
+        near.lane.close()
+        # The daemon ends it, which it does not before it has answered everything.
+        async with asyncio.timeout(WAIT_S):
+            while "statehouse-lane" in others():  # noqa: ASYNC110 - a task that is not ours
+                await asyncio.sleep(0)
+        await until(lambda: engine.execute(Status()).followers == 1)
+        near.execute(transaction(write()))
+        page = await asyncio.wrap_future(following)
+        assert [event.commit_ts for event in page.events] == [1]
+
+    asyncio.run(main())
+    remote.close()
