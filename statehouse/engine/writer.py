@@ -98,6 +98,9 @@ _HERE_MAX: Final = 64
 where more gather while they are synced: 32 threads that came one by one were half as fast without it.
 """
 
+_HERE_BYTES_MAX: Final = 256 * 1024
+"""And how much: more takes milliseconds, even if nothing but the interpreter's time is counted."""
+
 
 def _size_of(commit: Commit) -> int:
     """About how many bytes a commit brings, cheaply and for any input: it is not checked yet."""
@@ -222,15 +225,19 @@ class Writer:
         Otherwise the writer does it, as if it had never been held.
         """
         self._holder = 0
-        many = _HERE_MIN <= len(self._queue) <= _HERE_MAX
+        written = None
+        many = _HERE_MIN <= len(self._queue) <= _HERE_MAX and self._queued_bytes <= _HERE_BYTES_MAX
         if many and self._pace.is_quick and not self._errands and self._writing.acquire(blocking=False):
             try:
                 if self._unfinished is None:
-                    self._write_group()
+                    written = self._write_group()
             finally:
                 self._release()
         if self._busy:
             self.start()
+        if written is not None:
+            # Without the lock: a callback may commit, or close the engine, which waits for the writer.
+            self._give(*written)
 
     def run(self, rows: Rows, *, sync: bool = False) -> None:
         """Has rows worked out and written between two groups of commits, and waits for it.
@@ -382,7 +389,8 @@ class Writer:
             if self._errands:
                 self._run_errand(self._errands.popleft())
             if self._queue:
-                self._let_go_first(*self._write_group())
+                answers, failure = self._write_group()
+                self._let_go_first(len(answers), self._give(answers, failure))
 
     @property
     def _busy(self) -> bool:
@@ -451,8 +459,8 @@ class Writer:
             self._queue.extendleft(reversed(tickets))
             self._queued_bytes += sum(ticket.size_bytes for ticket in tickets)
 
-    def _write_group(self) -> tuple[int, threading.Event]:
-        """Takes one group of commits, writes it and answers it; how many, and what `_give` returns."""
+    def _write_group(self) -> tuple[list[_Answer], Failure | None]:
+        """Takes one group of commits and writes it; gives what `_give` is to be told."""
         tickets = self._take()
         self._crowd = len(tickets)
         answers: list[_Answer] = []
@@ -460,11 +468,11 @@ class Writer:
             group = Group(self._state, self._clock.now_us(), self._entropy)
             now = self._clock.monotonic()
             for index, ticket in enumerate(tickets):
-                if not self._begin(ticket, now):
+                if not self._begin(ticket):
                     continue
                 on_group = bool(group.rows)
                 try:
-                    answers.append(_Answer(ticket, self._apply(group, ticket), on_group=on_group))
+                    answers.append(_Answer(ticket, self._apply(group, ticket, now), on_group=on_group))
                 except DependsOnGroup:
                     self._put_back(tickets[index:])
                     tickets = tickets[:index]
@@ -478,7 +486,9 @@ class Writer:
             _log.exception("the writer failed")
             failure = self._doubt(f"{type(error).__name__} while writing: {error}")
             answers = [_Answer(ticket, _IN_DOUBT, on_group=False) for ticket in tickets if ticket.begun]
-        return len(answers), self._give(answers, failure)
+            # They get the refusal.
+            self._put_back([ticket for ticket in tickets if not ticket.begun])
+        return answers, failure
 
     def _let_go_first(self, count: int, all_woken: threading.Event) -> None:
         """Waits until the callers of a group are awake, if they wake as fast as they do by themselves."""
@@ -487,19 +497,18 @@ class Writer:
         if not all_woken.wait(_WAKING_S + count * _WAKING_EACH_S):
             self._hurrying_until = self._clock.monotonic() + _NO_WAKING_S
 
-    def _begin(self, ticket: Ticket, now: float) -> bool:
+    def _begin(self, ticket: Ticket) -> bool:
         """Whether a ticket is still wanted; from here on it can no longer be cancelled (W3)."""
         # Before it can no longer be cancelled: whoever fails to cancel it must not find it absent.
         self._state.in_flight.add(ticket.commit.txn_id)
         if not ticket.begin():
             self._state.in_flight.discard(ticket.commit.txn_id)
             return False
-        if now < ticket.deadline:
-            return True
-        self._give([_Answer(ticket, begun_too_late(ticket.commit), on_group=False)], None)
-        return False
+        return True
 
-    def _apply(self, group: Group, ticket: Ticket) -> Outcome:
+    def _apply(self, group: Group, ticket: Ticket, now: float) -> Outcome:
+        if now >= ticket.deadline:
+            raise begun_too_late(ticket.commit)
         if self.refusing:
             raise self._refusal()
         return group.apply(ticket.prepared or _prepare_late(self._state, ticket.commit))
