@@ -1,4 +1,4 @@
-"""Nobody is left without an answer, whatever a read, or an answer's callback, does in the middle of a group."""
+"""Nobody is left without an answer, whatever a read, or a callback, does in the middle of a group."""
 
 from __future__ import annotations
 

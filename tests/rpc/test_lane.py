@@ -535,3 +535,20 @@ def test_a_read_that_is_not_answered_ends_in_its_time(monkeypatch: pytest.Monkey
         asyncio.run(main())
         slow.let_go()
     engine.close()
+
+
+def test_what_waits_is_bounded_in_bytes(remote: RemoteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What there is no room for goes by the link."""
+    eager(monkeypatch)
+
+    async def main() -> None:
+        async with by_lane(remote) as near:
+            # The loop does not go on before all have been asked, so nothing is sent.
+            calls = [ask(near, transaction(write_bytes(f"k{number}", 200_000))) for number in range(60)]
+            ways = [goes_by(call, near.lane) for call in calls]
+            assert 30 < ways.index(False) < 50
+            assert not any(ways[ways.index(False) :])
+            await asyncio.gather(*map(asyncio.wrap_future, calls))
+            assert goes_by(ask(near, Health()), near.lane)
+
+    asyncio.run(main())

@@ -173,7 +173,7 @@ class Lane:
         if self._conversing:
             self._ending = True
             self._bell.set()
-        elif self._task is not None:
+        elif self._task is not None and not self._task.cancelling():
             self._task.cancel()
 
     # The tasks.
@@ -207,11 +207,13 @@ class Lane:
             self._not_before = time.monotonic() + _PAUSE_S
             self._hand_over(why)
             rpc.cancel()
-            # Until then, a task of gRPC's waits in the loop for the end of the call.
-            await rpc.code()
-            if cut:
-                await _drained(channel)
-            await channel.close()
+            try:
+                # Until then, a task of gRPC's waits in the loop for the end of the call.
+                await rpc.code()
+                if cut:
+                    await _drained(channel)
+            finally:
+                await channel.close()
 
     async def _converse(self, rpc: Any) -> str:
         self._withdrawn.clear()
