@@ -11,9 +11,8 @@ import asyncio
 import os
 import random
 import sys
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -24,7 +23,7 @@ from statehouse.protocol.requests import Write, WriteOperation
 from statehouse.protocol.values import encode
 from statehouse.testing.history import CommitRow
 from tests.crash.clients import AGAIN, CONNECT_S, TIMEOUT_S
-from tests.crash.load import Ledger
+from tests.crash.ledger import Ledger, answered
 
 R = TypeVar("R")
 
@@ -82,35 +81,16 @@ class Client:
         self, tx: TransactionAsync, *operations: WriteOperation, reads: tuple[RecordKey, ...] = ()
     ) -> CommitRow:
         """Says in the ledger that a commit is on its way."""
-        row = CommitRow(
-            self._name,
-            tx.txn_id,
-            time.monotonic_ns(),
-            None,
-            operations,
-            "unknown",
-            read_ts=tx.read_ts if reads else None,
-            reads=reads,
-        )
-        self._ledger.write(row)
-        return row
+        read_ts = tx.read_ts if reads else None
+        return self._ledger.begin(self._name, tx.txn_id, operations, read_ts=read_ts, reads=reads)
 
     async def _settle(self, tx: TransactionAsync, row: CommitRow) -> None:
         """Commits until it is known what became of it."""
         commit_ts = 0
         if tx.logic.state is not TransactionState.REFUSED:
-            try:
+            with suppress(ConflictError, TransactionExpiredError):
                 commit_ts = await _until_answered(tx.commit)
-            except (ConflictError, TransactionExpiredError):
-                commit_ts = 0
-        self._ledger.write(
-            replace(
-                row,
-                returned_ns=time.monotonic_ns(),
-                outcome="acknowledged" if commit_ts else "failed",
-                commit_ts=commit_ts,
-            )
-        )
+        self._ledger.write(answered(row, commit_ts))
         os.write(1, b".")
 
 

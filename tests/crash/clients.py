@@ -41,7 +41,7 @@ from statehouse.protocol.values import encode
 from statehouse.rpc.calling import RemoteEngine
 from statehouse.testing.blocking import BackgroundLoop, blocking
 from statehouse.testing.history import CommitRow, ReadRow, ReplayRow
-from tests.crash.load import Ledger
+from tests.crash.ledger import Ledger, answered
 
 R = TypeVar("R")
 
@@ -148,18 +148,8 @@ class Client:
         self, tx: Transaction, operations: tuple[WriteOperation, ...], reads: tuple[RecordKey, ...] = ()
     ) -> CommitRow:
         """Says in the ledger that a commit is on its way."""
-        row = CommitRow(
-            self._name,
-            tx.txn_id,
-            time.monotonic_ns(),
-            None,
-            operations,
-            "unknown",
-            read_ts=tx.read_ts if reads else None,
-            reads=reads,
-        )
-        self._ledger.write(row)
-        return row
+        read_ts = tx.read_ts if reads else None
+        return self._ledger.begin(self._name, tx.txn_id, operations, read_ts=read_ts, reads=reads)
 
     def _settle(self, tx: Transaction, row: CommitRow) -> None:
         """Commits until it is known what became of it."""
@@ -172,10 +162,10 @@ class Client:
             # The latter before the commit was sent, while the handle still asked which store this is.
             self._refused(row)
             return
-        self._ledger.write(_answered(row, commit_ts))
+        self._ledger.write(answered(row, commit_ts))
 
     def _refused(self, row: CommitRow) -> None:
-        self._ledger.write(_answered(row, 0))
+        self._ledger.write(answered(row, 0))
 
     def _until_answered(self, ask: Callable[[], R]) -> R:
         while True:
@@ -183,20 +173,6 @@ class Client:
                 return ask()
             except AGAIN:
                 continue
-
-
-def _answered(row: CommitRow, commit_ts: int) -> CommitRow:
-    return CommitRow(
-        row.client,
-        row.txn_id,
-        row.invoked_ns,
-        time.monotonic_ns(),
-        row.operations,
-        "acknowledged" if commit_ts else "failed",
-        commit_ts,
-        row.read_ts,
-        row.reads,
-    )
 
 
 class Follower:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from statehouse.engine import LocalEngine, open_engine
@@ -16,6 +17,7 @@ from statehouse.protocol.requests import Commit
 from statehouse.storage.rocksdb import RocksStore
 from statehouse.testing.checker import check_history
 from statehouse.testing.history import CommitRow, Row, load_row
+from tests.crash.ledger import answered
 from tests.engine_faults.workload import assert_sound, events_of
 
 REPOSITORY = Path(__file__).parents[2]
@@ -111,14 +113,4 @@ class Judge:
         commit_ts = 0
         with suppress(ConflictError):
             commit_ts = engine.execute(commit).commit_ts
-        return CommitRow(
-            row.client,
-            row.txn_id,
-            invoked,
-            time.monotonic_ns(),
-            row.operations,
-            "acknowledged" if commit_ts else "failed",
-            commit_ts,
-            row.read_ts,
-            row.reads,
-        )
+        return answered(replace(row, invoked_ns=invoked), commit_ts)

@@ -35,23 +35,12 @@ from statehouse.protocol.requests import (
 )
 from statehouse.protocol.values import BYTES, Payload
 from statehouse.storage.rocksdb import RocksStore
-from statehouse.testing.history import CommitRow, ReadRow, Row, dump_row
+from statehouse.testing.history import CommitRow, ReadRow
+from tests.crash.ledger import Ledger, answered
 
 THREADS: Final = 3
 BURST: Final = 6
 _SHARED: Final = tuple(RecordKey("shared", "all", f"key {number}") for number in range(6))
-
-
-class Ledger:
-    """Lines that are on their way to the disk before the next thing happens."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-
-    def write(self, row: Row) -> None:
-        """Appends a row, whole; of one that a kill cuts short, the next one knows nothing."""
-        line = f"\n{dump_row(row)}\n".encode()
-        assert os.write(self._file, line) == len(line)
 
 
 class Worker:
@@ -92,7 +81,7 @@ class Worker:
         if self._random.random() < 0.3:
             read = self._engine.execute(Get(keys[0]))
             commit = replace(commit, read_ts=read.read_ts, reads=(keys[0],))
-        self._await(commit, self._send(commit))
+        self._await(*self._send(commit))
 
     def grow(self) -> None:
         """Extends its own log."""
@@ -104,7 +93,7 @@ class Worker:
             parts = (Copy(0, self._length), more)
             commit = self._commit(Extend(self._log, self._log, self._version, parts, BYTES))
             length = self._length + len(more)
-        self._await(commit, self._send(commit))
+        self._await(*self._send(commit))
         self._version, self._length = self._version + 1, length
 
     def burst(self) -> None:
@@ -112,10 +101,9 @@ class Worker:
         sent = []
         for _ in range(BURST):
             key = RecordKey("own", self._name, f"burst {self._random.randrange(20)}")
-            commit = self._commit(Write(key, self._payload()))
-            sent.append((commit, self._send(commit)))
-        for commit, (invoked, future) in sent:
-            self._await(commit, (invoked, future))
+            sent.append(self._send(self._commit(Write(key, self._payload()))))
+        for row, future in sent:
+            self._await(row, future)
 
     def read(self) -> None:
         """Reads the shared keys."""
@@ -130,38 +118,17 @@ class Worker:
     def _commit(self, *operations: WriteOperation) -> Commit:
         return Commit(self._random.randbytes(16).hex(), operations)
 
-    def _send(self, commit: Commit) -> tuple[int, Future[Committed]]:
-        row = CommitRow(
-            self._name,
-            commit.txn_id,
-            time.monotonic_ns(),
-            None,
-            commit.operations,
-            "unknown",
-            read_ts=commit.read_ts,
-            reads=commit.reads,
+    def _send(self, commit: Commit) -> tuple[CommitRow, Future[Committed]]:
+        row = self._ledger.begin(
+            self._name, commit.txn_id, commit.operations, read_ts=commit.read_ts, reads=commit.reads
         )
-        self._ledger.write(row)
-        return row.invoked_ns, self._engine.submit(commit)
+        return row, self._engine.submit(commit)
 
-    def _await(self, commit: Commit, sent: tuple[int, Future[Committed]]) -> None:
-        invoked, future = sent
+    def _await(self, row: CommitRow, future: Future[Committed]) -> None:
         commit_ts = 0
         with suppress(ConflictError):
             commit_ts = future.result(60).commit_ts
-        self._ledger.write(
-            CommitRow(
-                self._name,
-                commit.txn_id,
-                invoked,
-                time.monotonic_ns(),
-                commit.operations,
-                "acknowledged" if commit_ts else "failed",
-                commit_ts,
-                commit.read_ts,
-                commit.reads,
-            )
-        )
+        self._ledger.write(answered(row, commit_ts))
         os.write(1, b".")
 
 
