@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from statehouse import StatehouseAsync
-from statehouse.engine import LocalEngine, open_engine
+from statehouse.engine import LocalEngine
 from statehouse.protocol.requests import Get, LookupTxn, Replay, Scan, Status
 from statehouse.rpc.calling import RemoteEngine
 from statehouse.testing.contracts.engine_phrases import name, put, transaction, write
@@ -23,17 +23,9 @@ from tests.rpc.daemons import WAIT_S, Daemon, HeldEngine, eventually, threads_of
 
 
 @pytest.fixture
-def store() -> GatedStore:
-    """A store whose writes can be made to wait."""
-    return GatedStore()
-
-
-@pytest.fixture
-def engine(store: GatedStore) -> Iterator[LocalEngine]:
-    """What the daemon serves."""
-    engine = open_engine(store)
-    yield engine
-    engine.close()
+def engine(gated: LocalEngine) -> LocalEngine:
+    """What the daemon serves; its commits can be made to wait."""
+    return gated
 
 
 @pytest.fixture(params=["pipeline", "unary"])

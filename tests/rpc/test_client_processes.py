@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from statehouse.engine import LocalEngine, open_engine
+from statehouse.engine import LocalEngine
 from statehouse.protocol.requests import LookupTxn, Replay, Status
 from statehouse.rpc.calling import RemoteEngine
 from statehouse.testing.contracts.engine_phrases import put, transaction, write
@@ -38,17 +38,9 @@ HEADER = """
 
 
 @pytest.fixture
-def store() -> GatedStore:
-    """A store whose writes can be made to wait."""
-    return GatedStore()
-
-
-@pytest.fixture
-def engine(store: GatedStore) -> Iterator[LocalEngine]:
-    """What the daemon serves."""
-    engine = open_engine(store)
-    yield engine
-    engine.close()
+def engine(gated: LocalEngine) -> LocalEngine:
+    """What the daemon serves; its commits can be made to wait."""
+    return gated
 
 
 @pytest.fixture

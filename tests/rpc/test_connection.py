@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 import pytest
 
-from statehouse.engine import open_engine
+from statehouse.engine import LocalEngine, open_engine
 from statehouse.errors import (
     ConnectionError,
     DeadlineExceededError,
@@ -237,11 +237,9 @@ def test_a_read_that_is_not_answered_ends_in_time(connect: Connect, engine: Engi
 
 
 def test_a_commit_that_is_being_written_when_its_time_ends_is_unknown_and_can_be_repeated(
-    connect: Connect,
+    connect: Connect, store: GatedStore, gated: LocalEngine
 ) -> None:
-    store = GatedStore()
-    engine = open_engine(store)
-    with serving(engine) as target:
+    with serving(gated) as target:
         remote = connect(target)
         commit = transaction(write(), timeout_s=0.3)
         assert remote.execute(Health()) == "ok"
@@ -252,23 +250,21 @@ def test_a_commit_that_is_being_written_when_its_time_ends_is_unknown_and_can_be
         assert unknown.value.txn_id == commit.txn_id
         assert remote.execute(replace(commit, timeout_s=WAIT_S)).commit_ts == 1
         assert remote.execute(LookupTxn(commit.txn_id)).commit_ts == 1
-    engine.close()
 
 
-def test_a_commit_that_is_not_begun_in_time_is_not_applied(connect: Connect) -> None:
-    store = GatedStore()
-    engine = open_engine(store)
-    with serving(engine) as target:
+def test_a_commit_that_is_not_begun_in_time_is_not_applied(
+    connect: Connect, store: GatedStore, gated: LocalEngine
+) -> None:
+    with serving(gated) as target:
         remote = connect(target)
         commits = [transaction(write(), timeout_s=seconds) for seconds in (0.1, 0.5)]
-        with held(store, engine):
+        with held(store, gated):
             # When the time of the second one is over, that of the first is over for the daemon, too.
             for commit in commits:
                 with pytest.raises((OutcomeUnknownError, DeadlineExceededError)):
                     remote.execute(commit)
         eventually(lambda: remote.execute(Status()).queued_commits == 0)
         assert remote.execute(LookupTxn(commits[0].txn_id)).outcome == "absent"
-    engine.close()
 
 
 def test_a_far_daemon_is_reached(connect: Connect, engine: Engine) -> None:
@@ -316,10 +312,10 @@ def test_a_thousand_calls_at_once_are_all_answered(connect: Connect, engine: Eng
 # Closing.
 
 
-def test_close_lets_a_commit_finish_that_is_being_written(connect: Connect) -> None:
-    store = GatedStore()
-    engine = open_engine(store)
-    with serving(engine) as target:
+def test_close_lets_a_commit_finish_that_is_being_written(
+    connect: Connect, store: GatedStore, gated: LocalEngine
+) -> None:
+    with serving(gated) as target:
         remote = connect(target)
         assert remote.execute(Health()) == "ok"
         store.shut(Call.WRITE)
@@ -331,7 +327,6 @@ def test_close_lets_a_commit_finish_that_is_being_written(connect: Connect) -> N
         store.lift(Call.WRITE)
         assert committing.result(WAIT_S).commit_ts == 1
         closing.join(WAIT_S)
-    engine.close()
 
 
 def test_close_ends_what_waits_for_commits_to_come(connect: Connect, engine: Engine) -> None:

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from statehouse._generated import statehouse_pb2 as pb
-from statehouse.engine import open_engine
+from statehouse.engine import LocalEngine
 from statehouse.errors import StatehouseError
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.requests import Get, Replay, Status
@@ -67,10 +67,10 @@ def test_a_connection_that_breaks_is_made_again(engine: Engine) -> None:
         remote.close()
 
 
-def test_more_calls_than_may_be_open_at_once_wait_and_are_answered() -> None:
-    store = GatedStore()
-    engine = open_engine(store)
-    with serving(engine) as target:
+def test_more_calls_than_may_be_open_at_once_wait_and_are_answered(
+    store: GatedStore, gated: LocalEngine
+) -> None:
+    with serving(gated) as target:
         remote = RemoteEngine(target, pipelined=False)
         put(remote)
         store.shut(Call.WRITE)
@@ -81,7 +81,6 @@ def test_more_calls_than_may_be_open_at_once_wait_and_are_answered() -> None:
         assert sorted(each.result(WAIT_S).commit_ts for each in commits) == list(range(2, 1002))
         assert remote.unanswered == 0
         remote.close()
-    engine.close()
 
 
 @contextmanager

@@ -48,13 +48,6 @@ from tests.rpc.proxy import Proxy
 
 
 @pytest.fixture
-def proxy(engine: Engine) -> Iterator[Proxy]:
-    """Stands before a daemon, and counts connections."""
-    with serving(engine) as target, Proxy(target) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def remote(proxy: Proxy) -> Iterator[RemoteEngine]:
     """Asks the daemon."""
     remote = RemoteEngine(proxy.url)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from statehouse import StatehouseAsync, TransactionAsync
 from statehouse.client.connection import HandleClosedError
-from statehouse.engine import LocalEngine, open_engine
+from statehouse.engine import LocalEngine
 from statehouse.protocol.requests import Get, Replay, Status
 from statehouse.rpc.calling import RemoteEngine
 from statehouse.testing.contracts.engine_phrases import everything, name, transaction, write
@@ -32,24 +31,9 @@ def _lanes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def store() -> GatedStore:
-    """A store whose writes can be made to wait."""
-    return GatedStore()
-
-
-@pytest.fixture
-def engine(store: GatedStore) -> Iterator[LocalEngine]:
-    """What the daemon serves."""
-    engine = open_engine(store)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def proxy(engine: LocalEngine) -> Iterator[Proxy]:
-    """Stands before the daemon, and counts connections."""
-    with serving(engine, grace_s=0.1) as target, Proxy(target) as proxy:
-        yield proxy
+def engine(gated: LocalEngine) -> LocalEngine:
+    """What the daemon serves; its commits can be made to wait."""
+    return gated
 
 
 def writing(sh: StatehouseAsync, txn_id: str) -> TransactionAsync:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from statehouse import StatehouseAsync
-from statehouse.engine import LocalEngine, open_engine
+from statehouse.engine import LocalEngine
 from statehouse.errors import DeadlineExceededError, OutcomeUnknownError
 from statehouse.protocol.engine import Engine
 from statehouse.protocol.requests import Commit, Get, LookupTxn, Replay, Request, Scan, Status
@@ -39,24 +39,9 @@ def _lanes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def store() -> GatedStore:
-    """A store whose writes can be made to wait."""
-    return GatedStore()
-
-
-@pytest.fixture
-def engine(store: GatedStore) -> Iterator[LocalEngine]:
-    """What the daemon serves."""
-    engine = open_engine(store)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def proxy(engine: LocalEngine) -> Iterator[Proxy]:
-    """Stands before the daemon."""
-    with serving(engine) as target, Proxy(target) as proxy:
-        yield proxy
+def engine(gated: LocalEngine) -> LocalEngine:
+    """What the daemon serves; its commits can be made to wait."""
+    return gated
 
 
 @pytest.fixture

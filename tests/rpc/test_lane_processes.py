@@ -10,7 +10,6 @@ import pytest
 from statehouse.engine import LocalEngine, open_engine
 from statehouse.protocol.requests import Status
 from statehouse.storage.memory import MemoryStore
-from statehouse.testing.daemon import serving
 from tests.rpc.daemons import eventually, within
 from tests.rpc.proxy import Proxy
 from tests.rpc.test_client_processes import Program
@@ -40,13 +39,6 @@ def engine() -> Iterator[LocalEngine]:
     engine = open_engine(MemoryStore())
     yield engine
     engine.close()
-
-
-@pytest.fixture
-def proxy(engine: LocalEngine) -> Iterator[Proxy]:
-    """Stands before the daemon, and counts connections."""
-    with serving(engine, grace_s=0.1) as target, Proxy(target) as proxy:
-        yield proxy
 
 
 def ends(script: str, target: str) -> tuple[int, str]:

@@ -60,13 +60,6 @@ def engine() -> Iterator[LocalEngine]:
     engine.close()
 
 
-@pytest.fixture
-def proxy(engine: LocalEngine) -> Iterator[Proxy]:
-    """A network between the daemon and who asks it."""
-    with serving(engine, grace_s=0.1) as target, Proxy(target) as proxy:
-        yield proxy
-
-
 @pytest.fixture(params=HOWS)
 def remote(request: pytest.FixtureRequest, proxy: Proxy) -> Iterator[RemoteEngine]:
     """Asks over the network; connected already."""

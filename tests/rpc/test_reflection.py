@@ -11,22 +11,13 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from statehouse import Statehouse
 from statehouse._generated import statehouse_pb2
-from statehouse.engine import open_engine
 from statehouse.protocol.engine import Engine
-from statehouse.storage.memory import MemoryStore
 from statehouse.testing.daemon import serving
 from tests.rpc.reflected import STATEHOUSE, ReflectedClient, ReflectedError, reflected
 
 HEALTH = "grpc.health.v1.Health"
 REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
 GOAL = {"agentId": "planner", "key": "goal"}
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = open_engine(MemoryStore())
-    yield engine
-    engine.close()
 
 
 @pytest.fixture
