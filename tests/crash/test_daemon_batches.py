@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +15,9 @@ import pytest
 from statehouse.protocol.limits import MIB
 from statehouse.rpc.calling import RemoteEngine
 from statehouse.testing.history import CommitRow
-from tests.crash.killing import REPOSITORY, Judge
-from tests.crash.restarting import WAIT_S, Restarted
+from tests.crash.client_processes import clients
+from tests.crash.killing import Judge
+from tests.crash.restarting import Restarted
 from tests.engine_faults.workload import events_of
 
 MEMORY: Final = Path("/dev/shm")
@@ -36,25 +35,6 @@ class Watched(Restarted):
         return int(facts[facts.index("wchar:") + 1])
 
 
-@contextmanager
-def batches(target: str, ledger: Path, seed: int) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-W", "error", "-m", "tests.crash.batches", target, str(ledger), str(seed)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def await_replies(process: subprocess.Popen[bytes], count: int) -> None:
-    assert process.stdout is not None
-    assert process.stderr is not None
-    if len(process.stdout.read(count)) < count:
-        raise AssertionError(process.stderr.read().decode())
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and has a disk in /dev/shm")
 def test_of_groups_that_a_loop_writes_nothing_acknowledged_is_lost() -> None:
@@ -66,16 +46,17 @@ def test_of_groups_that_a_loop_writes_nothing_acknowledged_is_lost() -> None:
         daemon = Watched(path)
         stack.callback(daemon.close)
         daemon.start()
-        loads = [stack.enter_context(batches(daemon.target, ledger, seed)) for seed in (1, 2)]
+        loads = stack.enter_context(
+            clients(daemon.target, ledger, processes=2, seed=1, module="tests.crash.batches")
+        )
         for _ in range(20):
-            await_replies(moments.choice(loads), moments.randint(1, 600))
+            moments.choice(loads).await_replies(moments.randint(1, 600))
             written += daemon.written_in_loop()
             daemon.end(signal.SIGKILL)
             daemon.start()
         for load in loads:
-            await_replies(load, 100)
-            _, said = load.communicate(timeout=WAIT_S)
-            assert (load.returncode, said.decode()) == (0, "")
+            load.await_replies(100)
+            load.finish()
         remote = RemoteEngine(daemon.target)
         log = events_of(remote)
         remote.close()

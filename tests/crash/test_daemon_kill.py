@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,52 +13,11 @@ import pytest
 from statehouse import Statehouse
 from statehouse.rpc.calling import RemoteEngine
 from statehouse.testing.history import CommitRow
-from tests.crash.killing import REPOSITORY, Judge
-from tests.crash.restarting import WAIT_S, restarted
+from tests.crash.client_processes import clients
+from tests.crash.killing import Judge
+from tests.crash.restarting import restarted
 from tests.engine_faults.workload import events_of
 from tests.rpc.daemons import eventually
-
-
-class Clients:
-    """A process of clients.
-
-    Args:
-        target: Where the daemon is.
-        ledger: Where they write what they saw.
-        seed: What comes to their minds.
-    """
-
-    def __init__(self, target: str, ledger: Path, seed: int) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.crash.clients", target, str(ledger), str(seed)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=REPOSITORY,
-        )
-
-    def await_replies(self, count: int) -> None:
-        """Returns when they had so many more replies."""
-        assert self.process.stdout is not None
-        seen = self.process.stdout.read(count)
-        assert len(seen) == count, self.process.communicate()[1].decode()
-
-    def finish(self) -> None:
-        """Has them finish what they have begun."""
-        _, said = self.process.communicate(timeout=WAIT_S)
-        assert (self.process.returncode, said.decode()) == (0, "")
-
-
-@contextmanager
-def clients(target: str, ledger: Path, *, processes: int, seed: int) -> Iterator[list[Clients]]:
-    """Several processes of clients; killed in the end, if they are still there."""
-    running = [Clients(target, ledger, seed + number) for number in range(processes)]
-    try:
-        yield running
-    finally:
-        for each in running:
-            each.process.kill()
-            each.process.communicate()
 
 
 def kill_and_judge(path: Path, *, cycles: int, seed: int, processes: int) -> None:
