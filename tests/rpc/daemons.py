@@ -6,16 +6,16 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Final, TypeVar
 
 import grpc
 
-from statehouse.errors import StatehouseError
+from statehouse.errors import ConnectionError, StatehouseError
 from statehouse.protocol.engine import Engine
-from statehouse.protocol.requests import Request
+from statehouse.protocol.requests import Health, Request
 from statehouse.rpc.methods import METHODS, Method, parse
 from statehouse.rpc.serving.weights import is_quick
 from statehouse.rpc.sizes import MESSAGE_BYTES_MAX
@@ -43,6 +43,14 @@ def threads_of_clients() -> Counter[str]:
     names = [thread.name for thread in threading.enumerate()]
     kinds = ("statehouse-link", "channel_spin", "consume_request_iterator")
     return Counter(kind for name in names for kind in kinds if kind in name)
+
+
+def is_answered(remote: Engine) -> bool:
+    """Whether there is a daemon that can be reached."""
+    try:
+        return remote.execute(Health()) == "ok"
+    except ConnectionError:
+        return False
 
 
 @contextmanager
@@ -126,14 +134,13 @@ class HeldEngine:
 
 
 @contextmanager
-def serving_without_pipeline(engine: Engine) -> Iterator[str]:
-    """A server that knows only the unary calls, as one written by somebody else might."""
+def serving_calls(calls: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> Iterator[str]:
+    """A server that knows these calls, as one written by somebody else might."""
     with ThreadPoolExecutor(8) as threads:
         server = grpc.server(
             threads,
             options=(("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.so_reuseport", 0)),
         )
-        calls = {method.call: _unary(engine, method) for method in METHODS}
         service = grpc.method_handlers_generic_handler("statehouse.v1.StatehouseService", calls)
         server.add_generic_rpc_handlers((service,))
         port = server.add_insecure_port("127.0.0.1:0")
@@ -142,6 +149,11 @@ def serving_without_pipeline(engine: Engine) -> Iterator[str]:
             yield f"127.0.0.1:{port}"
         finally:
             server.stop(None).wait()
+
+
+def serving_without_pipeline(engine: Engine) -> AbstractContextManager[str]:
+    """A server that knows only the unary calls."""
+    return serving_calls({method.call: _unary(engine, method) for method in METHODS})
 
 
 def _unary(engine: Engine, method: Method) -> grpc.RpcMethodHandler:

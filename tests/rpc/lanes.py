@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
 import grpc
@@ -22,7 +21,7 @@ from statehouse.rpc.calling.engine import LoopEngine
 from statehouse.rpc.calling.lane import Lane
 from statehouse.rpc.methods import BY_FIELD, METHODS, parse
 from statehouse.rpc.status import to_message
-from tests.rpc.daemons import WAIT_S, eventually
+from tests.rpc.daemons import WAIT_S, eventually, serving_calls
 
 
 def eager(monkeypatch: pytest.MonkeyPatch, *, asked: int = 0, pause_s: float = 0.0) -> None:
@@ -95,8 +94,7 @@ def others() -> set[str]:
     return {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
 
 
-@contextmanager
-def rambling(engine: Engine, said: Callable[[pb.ReplyBatch], bytes]) -> Iterator[str]:
+def rambling(engine: Engine, said: Callable[[pb.ReplyBatch], bytes]) -> AbstractContextManager[str]:
     """A server that serves its first pipeline well, which is the link's; in others it garbles batches."""
     streams: list[object] = []
 
@@ -112,16 +110,7 @@ def rambling(engine: Engine, said: Callable[[pb.ReplyBatch], bytes]) -> Iterator
 
     calls = {method.call: grpc.unary_unary_rpc_method_handler(lambda _, __: b"") for method in METHODS}
     calls["Pipeline"] = grpc.stream_stream_rpc_method_handler(talk)
-    with ThreadPoolExecutor(8) as threads:
-        server = grpc.server(threads, options=(("grpc.so_reuseport", 0),))
-        service = grpc.method_handlers_generic_handler("statehouse.v1.StatehouseService", calls)
-        server.add_generic_rpc_handlers((service,))
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        try:
-            yield f"127.0.0.1:{port}"
-        finally:
-            server.stop(None).wait()
+    return serving_calls(calls)
 
 
 def _reply(engine: Engine, item: pb.RequestItem, replies: pb.ReplyBatch) -> None:

@@ -37,6 +37,7 @@ from tests.rpc.daemons import (
     HeldEngine,
     eventually,
     free_target,
+    is_answered,
     listening,
     threads_of_clients,
     within,
@@ -153,15 +154,8 @@ def test_after_a_connection_error_the_handle_finds_the_daemon(connect: Connect, 
     with pytest.raises(ConnectionError):
         remote.execute(Health())
     daemon.start()
-    eventually(lambda: _answers(remote))
+    eventually(lambda: is_answered(remote))
     daemon.stop()
-
-
-def _answers(remote: RemoteEngine) -> bool:
-    try:
-        return remote.execute(Health()) == "ok"
-    except ConnectionError:
-        return False
 
 
 def test_a_restart_between_two_calls_is_not_noticed(connect: Connect, engine: Engine) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import grpc
@@ -20,7 +20,7 @@ from statehouse.testing.contracts.engine_phrases import entry, name, put, transa
 from statehouse.testing.daemon import serving
 from statehouse.testing.faults import Call
 from tests.engine_faults.gates import GatedStore
-from tests.rpc.daemons import WAIT_S, serving_without_pipeline, within
+from tests.rpc.daemons import WAIT_S, serving_calls, serving_without_pipeline, within
 from tests.rpc.proxy import Fault, Proxy
 
 
@@ -83,8 +83,7 @@ def test_more_calls_than_may_be_open_at_once_wait_and_are_answered(
         remote.close()
 
 
-@contextmanager
-def babbling(said: bytes) -> Iterator[str]:
+def babbling(said: bytes) -> AbstractContextManager[str]:
     """A server whose pipeline answers everything with the same bytes, and that knows nothing else."""
 
     def babble(asked: Iterator[bytes], _: object) -> Iterator[bytes]:
@@ -95,14 +94,7 @@ def babbling(said: bytes) -> Iterator[str]:
         "Version": grpc.unary_unary_rpc_method_handler(lambda _, __: b""),
         "Pipeline": grpc.stream_stream_rpc_method_handler(babble),
     }
-    with ThreadPoolExecutor(8) as threads:
-        server = grpc.server(threads)
-        service = grpc.method_handlers_generic_handler("statehouse.v1.StatehouseService", calls)
-        server.add_generic_rpc_handlers((service,))
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        yield f"127.0.0.1:{port}"
-        server.stop(None).wait()
+    return serving_calls(calls)
 
 
 def _reply(**reply: Any) -> bytes:

@@ -44,7 +44,7 @@ from statehouse.testing.contracts.engine_phrases import entry, name, put, transa
 from statehouse.testing.daemon import serving
 from statehouse.testing.history import CommitRow, ReadRow, Row
 from tests.engine_faults.workload import events_of
-from tests.rpc.daemons import MARGIN_S, WAIT_S, eventually, threads_of_clients, within
+from tests.rpc.daemons import MARGIN_S, WAIT_S, eventually, is_answered, threads_of_clients, within
 from tests.rpc.proxy import KINDS, Fault, Proxy
 
 R = TypeVar("R")
@@ -177,15 +177,8 @@ def test_a_new_connection_into_silence_ends_within_the_connect_timeout(proxy: Pr
     with within(0.3, at_least=0.3), pytest.raises(ConnectionError, match="no daemon answers"):
         remote.execute(Health())
     proxy.heal()
-    eventually(lambda: _is_answered(remote))
+    eventually(lambda: is_answered(remote))
     remote.close()
-
-
-def _is_answered(remote: RemoteEngine) -> bool:
-    try:
-        return remote.execute(Health()) == "ok"
-    except ConnectionError:
-        return False
 
 
 def test_where_connections_are_refused_the_outcome_of_what_was_sent_is_unknown(
