@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from inspect import isawaitable
 from typing import Any, Final, TypeVar
 
 from statehouse.client.connection import Connected, Connection, connection_of
 from statehouse.client.pages import Pages
 from statehouse.client.streams import AsyncStream
 from statehouse.client.waits import Waits
-from statehouse.errors import EngineError
+from statehouse.errors import EngineError, InvalidArgumentError
 from statehouse.protocol.deadlines import begun_too_late, dropped, out_of_time, unanswered
 from statehouse.protocol.engine import Engine, Flow
 from statehouse.protocol.replies import Committed
@@ -31,6 +33,7 @@ from statehouse.protocol.requests import (
 )
 
 T = TypeVar("T")
+X = TypeVar("X")
 
 sleep: Final = asyncio.sleep
 
@@ -73,6 +76,31 @@ async def iterate(over: Connected, pages: Pages[T]) -> AsyncStream[T]:
     while (page := await run(connection, pages.next())) is not None:
         for row in page:
             yield row
+
+
+def check_function(function: object) -> None:
+    """Checks, before anything is begun, what `transact` is given: a plain one may give what is to be awaited.
+
+    Raises:
+        InvalidArgumentError: It cannot be called.
+    """
+    if not callable(function):
+        raise InvalidArgumentError(f"transact needs a function that takes the transaction: {function!r:.80}")
+
+
+async def call(function: Callable[[X], Awaitable[T]], argument: X) -> T:
+    """Gives what a function returns when it is awaited.
+
+    Raises:
+        InvalidArgumentError: It is not to be awaited.
+    """
+    result = function(argument)
+    if not isawaitable(result):
+        raise InvalidArgumentError(
+            f"transact of a StatehouseAsync was given a function that cannot be awaited (it gave "
+            f"{result!r:.80}): write `async def`, or use Statehouse. Nothing was committed"
+        )
+    return await result
 
 
 async def close(connection: Connection) -> None:

@@ -7,22 +7,30 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Final, TypeVar
 
 from statehouse.client.connection import Connected, Connection, connection_of
 from statehouse.client.pages import Pages
 from statehouse.client.streams import Stream
-from statehouse.errors import EngineError
+from statehouse.errors import EngineError, InvalidArgumentError
 from statehouse.protocol.deadlines import unanswered
 from statehouse.protocol.engine import Engine, Flow
 from statehouse.protocol.replies import EventPage
 from statehouse.protocol.requests import Replay, Request
 
 T = TypeVar("T")
+X = TypeVar("X")
 
 sleep: Final = time.sleep
+
+_ASYNC: Final = (
+    "transact was given an async function, which nobody would await here: use StatehouseAsync, or give this "
+    "one a plain function. Nothing was committed"
+)
 
 
 def run(over: Connected | Connection | Engine, flow: Flow[T]) -> T:
@@ -57,6 +65,34 @@ def iterate(over: Connected, pages: Pages[T]) -> Stream[T]:
     connection = connection_of(over)
     while (page := run(connection, pages.next())) is not None:
         yield from page
+
+
+def check_function(function: object) -> None:
+    """Checks, before anything is begun, what `transact` is given.
+
+    Raises:
+        InvalidArgumentError: It cannot be called, or is to be awaited.
+    """
+    if not callable(function):
+        raise InvalidArgumentError(f"transact needs a function that takes the transaction: {function!r:.80}")
+    if iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__):
+        raise InvalidArgumentError(_ASYNC)
+
+
+def call(function: Callable[[X], T], argument: X) -> T:
+    """Gives what a function returns.
+
+    Raises:
+        InvalidArgumentError: It is to be awaited, so nothing was done yet.
+    """
+    result = function(argument)
+    if isawaitable(result):
+        # Dropped as it is, a coroutine would warn, and a task would go on.
+        for end in ("close", "cancel"):
+            if hasattr(result, end):
+                getattr(result, end)()
+        raise InvalidArgumentError(_ASYNC)
+    return result
 
 
 def close(connection: Connection) -> None:

@@ -240,6 +240,7 @@ class StatehouseAsync(ErasesAsync, RunsAsync):
             origin: Who asks and why; None for the current origin.
 
         Raises:
+            InvalidArgumentError: A malformed argument, or a function for handles of the other kind.
             ConflictError: Every attempt met a conflict.
             StatehouseError: Whatever else a read or the commit raises; see `TransactionAsync`.
         """

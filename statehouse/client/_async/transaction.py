@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from statehouse.client.awaiting import iterate, run, sleep
+from statehouse.client.awaiting import call, check_function, iterate, run, sleep
 from statehouse.client.connection import Connection
 from statehouse.client.overlay import OverlaidPages
 from statehouse.client.records import MISSING, Record
@@ -300,13 +300,15 @@ async def transact(  # noqa: PLR0917 - called from this package only
     """Runs a function in transactions until one commits; see `StatehouseAsync.transact`.
 
     Raises:
+        InvalidArgumentError: A malformed argument, or a function for handles of the other kind.
         StatehouseError: The refusal of the last attempt, or whatever else the function or its commit raises.
     """
     attempts = Attempts(connection, attempts_max, timeout)
+    check_function(function)
     while True:
         tx = TransactionAsync.begin(connection, namespace, agent_id, attempts.time_left(), origin, None)
         try:
             async with tx:
-                return await function(tx)
+                return await call(function, tx)
         except (ConflictError, PreconditionFailedError, OverloadedError) as error:
             await sleep(attempts.delay_after(error, tx.logic))
