@@ -114,6 +114,7 @@ def test_a_program_that_goes_the_recorded_way_is_verified(shop: str, anywhere: R
         "reran": 0,
         "changed": [],
         "divergence": None,
+        "error": None,
     }
 
 
@@ -137,6 +138,31 @@ def test_the_first_divergence_is_shown_and_said_by_the_exit_code(shop: str, anyw
     divergence = anywhere("run", "verify", "r-1", f"{shop}:other", "--json").document["divergence"]
     assert (divergence["kind"], divergence["step"], divergence["commit_ts"]) == ("input", "quote#1", 3)
     assert (divergence["recorded"], divergence["now"]) == ({"item": "tea"}, {"item": "milk"})
+
+
+def test_a_program_that_fails_before_a_recorded_step_is_told_with_what_it_raised(
+    shop: str, anywhere: Run
+) -> None:
+    ran = anywhere("run", "verify", "r-1", f"{shop}:fails")
+    said = "raised RuntimeError: nothing works any more ("
+    assert (ran.code, said in ran.out, "before it called it" in ran.out) == (1, True, True), ran.out
+    assert f"{shop}.py:" in ran.out
+    assert ran.err.endswith("RuntimeError: nothing works any more\n")
+    document = anywhere("run", "verify", "r-1", f"{shop}:fails", "--json").document
+    assert document["error"] == "RuntimeError: nothing works any more"
+    assert document["divergence"]["now"]["message"] == "nothing works any more"
+
+
+def test_a_program_that_lies_in_a_directory_of_our_name_has_its_frames_shown(
+    shop: str, anywhere: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "statehouse" / "service"
+    place.mkdir(parents=True)
+    (place / f"{shop}_there.py").write_text(f"from {shop} import *\n\ndef deep(run):\n    early(run)\n")
+    monkeypatch.syspath_prepend(str(place))
+    ran = anywhere("run", "debug", "r-1", f"{shop}_there:deep", "--step", "order")
+    assert f'{shop}_there.py", line 4, in deep' in ran.err
+    assert "sessions.py" not in ran.err
 
 
 def test_bodies_may_run_again(shop: str, anywhere: Run) -> None:

@@ -133,6 +133,30 @@ def test_a_step_that_is_not_called_any_more_is_found(agent: Agent) -> None:
     assert "and 3 more" in str(divergence)
 
 
+def test_what_the_program_raised_before_a_recorded_step_is_told(agent: Agent) -> None:
+    def program(run: Any) -> None:
+        agent.plan(run.input)
+        raise ZeroDivisionError("half way")
+
+    found = of(agent, program)
+    assert found.divergence is not None
+    assert (found.divergence.kind, found.divergence.path) == ("missing", "count#1")
+    assert "the program raised ZeroDivisionError: half way (test_verifying.py:" in str(found.divergence)
+    assert str(found.divergence).endswith("before it called it and 3 more")
+    assert found.divergence.now["message"] == "half way"
+    assert isinstance(found.error, ZeroDivisionError)
+
+
+def test_a_step_that_a_run_which_was_cut_off_had_called_is_missed_too(sh: Statehouse) -> None:
+    agent = Agent(sh)
+    with pytest.raises(KeyboardInterrupt), sh.run("r-1", agent_id="planner", input="tea") as run:
+        agent.plan(run.input)
+        raise KeyboardInterrupt
+    divergence = verify(sh, "r-1", lambda run: None).divergence
+    assert divergence is not None
+    assert (divergence.kind, divergence.path) == ("missing", "plan#1")
+
+
 def test_another_ending_is_found(agent: Agent) -> None:
     def program(run: Any) -> None:
         agent.main(run)

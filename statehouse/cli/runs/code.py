@@ -102,10 +102,10 @@ def lines_of(text: str) -> str:
 
 def show_error(error: BaseException) -> None:
     """Writes what a program raised, and where, to stderr: its own lines, without those of what calls it."""
-    raised = traceback.TracebackException.from_exception(error)
-    own = [frame for frame in raised.stack if "/statehouse/" not in frame.filename.replace("\\", "/")]
-    where = traceback.StackSummary.from_list(own or list(raised.stack))
-    sys.stderr.write("".join(["in the program:\n", *where.format(), *raised.format_exception_only()]))
+    from statehouse.debug.rerunning.frames import own_frames
+
+    lines = [*own_frames(error).format(), *traceback.format_exception_only(error)]
+    sys.stderr.write("".join(["in the program:\n", *lines]))
 
 
 def divergence_json(divergence: Divergence | None) -> dict[str, Any] | None:

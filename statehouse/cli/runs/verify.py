@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from statehouse.cli.command import Command, Settings
-from statehouse.cli.runs.code import divergence_json, lines_of, loaded, note_changed, program_runs
+from statehouse.cli.runs.code import divergence_json, lines_of, loaded, note_changed, program_runs, show_error
 from statehouse.cli.show import Output, note, printable
 from statehouse.programs.exits import Exit
 
@@ -73,6 +73,8 @@ def _show(output: Output, found: Verification) -> None:
             (f"  {found.divergence.kind}; {facts}", "dim"),
         )
         output.line(lines_of(found.divergence.message))
+    if found.error is not None and (found.divergence is not None or run.status != "failed"):
+        show_error(found.error)
     note_changed(found.changed)
 
 
@@ -86,4 +88,5 @@ def _document(found: Verification) -> dict[str, Any]:
         "reran": found.reran,
         "changed": list(found.changed),
         "divergence": divergence_json(found.divergence),
+        "error": None if found.error is None else f"{type(found.error).__name__}: {found.error}",
     }

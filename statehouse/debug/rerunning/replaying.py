@@ -31,6 +31,7 @@ from statehouse.debug.overlay.engine import OverlayEngine
 from statehouse.debug.overlay.layers import MemoryLayer
 from statehouse.debug.overlay.views import view_of
 from statehouse.debug.rerunning.divergence import Divergence, DivergenceKind, Stopped
+from statehouse.debug.rerunning.frames import told
 from statehouse.debug.rerunning.reruns import Rerun, compared, rerun
 from statehouse.errors import StatehouseError
 from statehouse.extend import Commit, Delete, Flow, Get, History, Page, RecordKey, Write, WriteOperation
@@ -236,33 +237,27 @@ class ReplayLogic(RunLogic):
 
     def conclude(self, error: BaseException | None) -> None:
         """Compares how the program ended with how the run did."""
-        if self.divergence is not None or self.is_at_the_end or self.record.status in _UNFINISHED:
+        if self.divergence is not None or self.is_at_the_end:
             return
+        raised = None if error is None else failures.to_record(error)
         if left := self.history.not_asked_for():
-            self.found(
-                "missing",
-                left[0],
-                f"the step {left[0]} is recorded, and the program ended without calling it"
-                + (f" and {len(left) - 1} more" if len(left) > 1 else ""),
-                recorded=left,
+            ended = (
+                "ended without calling it" if error is None else f"raised {told(error)} before it called it"
             )
+            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+            message = f"the step {left[0]} is recorded, and the program {ended}{more}"
+            self.found("missing", left[0], message, recorded=left, now=raised)
+            return
+        if self.record.status in _UNFINISHED:
             return
         recorded = dict(self.record.error or {})
         was = str(recorded.get("type", "")) if self.record.status == "failed" else ""
         now = "" if error is None else failures.name_of(type(error))
         if bool(was) != bool(now) or (was != now and not isinstance(error, StatehouseError)):
-            self.found(
-                "ending",
-                "",
-                f"the run ended {_ending(was, recorded.get('message', ''))}, and the program now ends "
-                f"{_ending(now, '' if error is None else str(error))}",
-                recorded or None,
-                None if error is None else failures.to_record(error),
-            )
-
-
-def _ending(error: str, message: object) -> str:
-    return f"by {error}: {message}" if error else "well"
+            before = f"by {was}: {recorded.get('message', '')}" if was else "well"
+            ends = "well" if error is None else f"by {told(error)}"
+            message = f"the run ended {before}, and the program now ends {ends}"
+            self.found("ending", "", message, recorded or None, raised)
 
 
 def _in_short(error: Exception) -> str:

@@ -36,6 +36,7 @@ class Verification:
             was gone through.
         changed: Functions whose source is not the recorded one, as ``module:qualname``.
         value: What the program returned.
+        error: What the program raised; None when it came to its end, or was ended at a divergence.
     """
 
     run: RunRecord
@@ -45,6 +46,7 @@ class Verification:
     is_complete: bool
     changed: tuple[str, ...]
     value: Any = None
+    error: Exception | None = None
 
     @property
     def is_clean(self) -> bool:
@@ -104,7 +106,7 @@ def verify(
     where = sh.namespace if namespace is None else namespace
     record = run(sh, run_named(where, run_id))
     logic = ReplayLogic(connection, record, mode="verify", runs_body=_chosen(bodies))
-    error: BaseException | None = None
+    error: Exception | None = None
     value = None
     with session(logic, logic.overlay, connection, every_handle=every_handle) as running:
         try:
@@ -124,6 +126,7 @@ def verify(
         logic.divergence is None and not logic.is_at_the_end,
         tuple(logic.changed),
         value,
+        error,
     )
 
 
