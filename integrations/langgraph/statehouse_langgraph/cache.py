@@ -15,7 +15,7 @@ from statehouse import Statehouse, StatehouseAsync
 from statehouse.extend import run, run_async
 from statehouse_langgraph.cache_rows import Rows, seconds_of
 from statehouse_langgraph.errors import ContentError
-from statehouse_langgraph.opening import Opened
+from statehouse_langgraph.opening import Opened, connection_to
 from statehouse_langgraph.serde import Typed, safe_serde
 
 _log: Final = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ class StatehouseCache(BaseCache[ValueT]):
         clock: Gives seconds since 1970; what expires is told by it.
 
     Raises:
-        InvalidArgumentError: The serializer would pickle.
+        InvalidArgumentError: An argument makes no sense, or the serializer would pickle.
+        LimitExceededError: The namespace is too long.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class StatehouseCache(BaseCache[ValueT]):
     ) -> None:
         super().__init__(serde=safe_serde(serde))
         self._client = client
-        self._rows = Rows(client.connection, namespace, clock)
+        self._rows = Rows(connection_to(client, namespace, whose="StatehouseCache"), namespace, clock)
 
     @classmethod
     def from_conn_string(cls, conn_string: str, **options: Any) -> Opened[StatehouseCache[Any]]:

@@ -8,9 +8,33 @@ from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from statehouse import InvalidArgumentError, Statehouse
+from statehouse import InvalidArgumentError, Statehouse, StatehouseAsync
+from statehouse.extend import Connection
 
 T = TypeVar("T")
+
+
+def connection_to(client: object, namespace: str, *, whose: str) -> Connection:
+    """Gives the way to a store that a program hands over.
+
+    Args:
+        client: What it hands over.
+        namespace: The Statehouse namespace that is to be used there.
+        whose: The class that asks.
+
+    Raises:
+        InvalidArgumentError: It is no handle on a store, or the namespace is none.
+        LimitExceededError: The namespace is too long.
+    """
+    if not isinstance(client, Statehouse | StatehouseAsync):
+        example = repr(client) if isinstance(client, str) else "'file:./directory'"
+        raise InvalidArgumentError(
+            f"{whose} needs a store that is open: pass a Statehouse or a StatehouseAsync, or use "
+            f"`with {whose}.from_conn_string({example:.200}) as ...`; this is of the type "
+            f"{type(client).__name__}: {client!r:.80}"
+        )
+    # A view is cheap, and holds a namespace only if it is one.
+    return Statehouse.from_connection(client.connection, namespace=namespace).connection
 
 
 class Opened(Generic[T]):

@@ -149,10 +149,15 @@ def safe_serde(serde: SerializerProtocol | None) -> SerializerProtocol:
     """Gives the serializer to use: `AllowlistSerializer`, or the caller's if it never pickles.
 
     Raises:
-        InvalidArgumentError: It has ``pickle_fallback``.
+        InvalidArgumentError: It is no serializer, or has ``pickle_fallback``.
     """
     if serde is None:
         return AllowlistSerializer()
+    if isinstance(serde, type) or not _serializes(serde):
+        raise InvalidArgumentError(
+            "serde must be a serializer, an object with dumps_typed and loads_typed such as "
+            f"AllowlistSerializer(): {serde!r:.80}"
+        )
     inner = serde.serde if isinstance(serde, EncryptedSerializer) else serde
     if getattr(inner, "pickle_fallback", False):
         raise InvalidArgumentError(
@@ -164,3 +169,11 @@ def safe_serde(serde: SerializerProtocol | None) -> SerializerProtocol:
         safe = AllowlistSerializer()
         return EncryptedSerializer(serde.cipher, safe) if isinstance(serde, EncryptedSerializer) else safe
     return maybe_add_typed_methods(serde)
+
+
+def _serializes(serde: object) -> bool:
+    """Whether this is a serializer, or one of the old kind, without types, that LangGraph still takes."""
+    return any(
+        all(callable(getattr(serde, name, None)) for name in names)
+        for names in (("dumps_typed", "loads_typed"), ("dumps", "loads"))
+    )

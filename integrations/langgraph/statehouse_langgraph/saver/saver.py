@@ -19,7 +19,7 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from statehouse import InvalidArgumentError, Statehouse, StatehouseAsync
-from statehouse_langgraph.opening import Opened
+from statehouse_langgraph.opening import Opened, connection_to
 from statehouse_langgraph.saver import history, listing, reading, versions, writing
 from statehouse_langgraph.saver.administration import ThreadAdministration
 from statehouse_langgraph.saver.backing import Backing
@@ -66,6 +66,7 @@ class StatehouseSaver(ThreadAdministration):
 
     Raises:
         InvalidArgumentError: An argument makes no sense, or the serializer would pickle.
+        LimitExceededError: The namespace is too long.
     """
 
     def __init__(
@@ -83,9 +84,8 @@ class StatehouseSaver(ThreadAdministration):
             raise InvalidArgumentError(
                 f"on_concurrent_write must be 'fork' or 'error': {on_concurrent_write!r:.80}"
             )
-        backing = Backing(
-            client.connection, namespace, Known(remembered_bytes), on_concurrent_write == "error"
-        )
+        connection = connection_to(client, namespace, whose="StatehouseSaver")
+        backing = Backing(connection, namespace, Known(remembered_bytes), on_concurrent_write == "error")
         super().__init__(client, backing, serde=safe_serde(serde), ttl=Ttl.of(ttl))
         self._expose_commit_ts = expose_commit_ts
 

@@ -14,7 +14,7 @@ from langgraph.store.base import NOT_PROVIDED, BaseStore, NotProvided, Op, Resul
 
 from statehouse import Statehouse, StatehouseAsync
 from statehouse.extend import Flow, run, run_async
-from statehouse_langgraph.opening import Opened
+from statehouse_langgraph.opening import Opened, connection_to
 from statehouse_langgraph.store import batching, erasing, expiring, keys
 from statehouse_langgraph.store.batching import Means, Plan, Vectors
 from statehouse_langgraph.store.embedding import Index
@@ -67,6 +67,7 @@ class StatehouseStore(BaseStore):
 
     Raises:
         InvalidArgumentError: An argument makes no sense.
+        LimitExceededError: The namespace is too long.
         ImportError: There is an index, but no numpy.
     """
 
@@ -97,7 +98,8 @@ class StatehouseStore(BaseStore):
         self._lifetimes = Lifetimes.of(cast("Mapping[str, Any] | None", ttl))
         self.ttl_config = ttl
         self._index_config = index
-        self._backing = Backing(client.connection, namespace, clock)
+        connection = connection_to(client, namespace, whose="StatehouseStore")
+        self._backing = Backing(connection, namespace, clock)
         read = Index.of(cast("Mapping[str, Any] | None", index))
         cache = None
         if read is not None:
