@@ -62,6 +62,9 @@ def fails(run):
     quote("tea")
     raise RuntimeError("nothing works any more")
 
+def stops(run):
+    return quote("tea")
+
 def itself():
     with statehouse.Statehouse() as sh:
         sh.write("seen", 1, agent_id="buyer")
@@ -234,6 +237,27 @@ def test_state_and_results_are_given_as_json(shop: str, anywhere: Run) -> None:
     )
 
 
+def test_the_name_of_a_step_says_whose_result_is_given(shop: str, anywhere: Run) -> None:
+    given = ("--set-output", 'tell="told"')
+    ran = anywhere("run", "fork", "r-1", "--step", "order", "--exec", f"{shop}:main", *given, "--json")
+    assert (ran.code, ran.document["result"], ran.document["taken"]) == (0, "told", ["quote#1", "tell#1"])
+
+
+def test_a_fork_that_does_not_call_its_step_says_so(shop: str, anywhere: Run) -> None:
+    args = ("run", "fork", "r-1", "--step", "order", "--exec", f"{shop}:stops")
+    ran = anywhere(*args)
+    assert (ran.code, ran.out.partition("  ")[0]) == (1, "not reached")
+    assert "the program ended without calling order#1, the step that this is a fork at" in ran.err
+    document = anywhere(*args, "--json").document
+    assert (document["reached"], document["error"]) == (False, None)
+
+
+def test_a_result_for_a_step_that_is_not_called_is_told(shop: str, anywhere: Run) -> None:
+    given = ("--set-output", "tell#7=1")
+    ran = anywhere("run", "fork", "r-1", "--step", "order", "--exec", f"{shop}:main", *given)
+    assert (ran.code, "given a result, and not called: tell#7" in ran.err) == (1, True)
+
+
 def test_a_fork_that_no_record_answers_says_what_to_do(shop: str, anywhere: Run) -> None:
     ran = anywhere("run", "fork", "r-1", "--step", "order", "--exec", f"{shop}:fixed")
     assert (ran.code, ran.out.split()[0]) == (1, "failed")
@@ -250,7 +274,13 @@ def test_a_fork_that_no_record_answers_says_what_to_do(shop: str, anywhere: Run)
         (("verify", "r-1", "no_such_module:main"), 2, "there is no module no_such_module here"),
         (("verify", "r-1", "{shop}_broken:main"), 2, "cannot be imported: NameError: name 'nothing'"),
         (("verify", "r-9", "{shop}:main"), 3, "there is no run r-9"),
+        (("verify", "r-1", "{shop}:main", "--bodies", "ordr"), 3, "there are: order#1"),
         (("debug", "r-1", "{shop}:main", "--step", "ordr"), 3, "order#1"),
+        (
+            ("fork", "r-1", "--step", "order", "--exec", "{shop}:main", "--set-output", "nope=1"),
+            3,
+            "no step nope in the run r-1; there are: ",
+        ),
         (("debug", "r-1", "{shop}:main"), 2, "missing option '--step'"),
         (("debug", "r-1", "{shop}:early", "--step", "order"), 1, "RuntimeError: nothing works"),
         (("fork", "r-1", "--step", "order", "--exec", "{shop}:fails"), 1, "nothing works any more"),

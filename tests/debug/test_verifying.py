@@ -102,6 +102,12 @@ def test_named_bodies_run_again_with_their_children_answered(agent: Agent, which
     assert agent.bodies == ["outer"]
 
 
+def test_names_of_bodies_that_no_step_of_the_run_has_are_answered_with_those_there_are(agent: Agent) -> None:
+    with pytest.raises(NotFoundError, match=r"there is no step cuont in the run r-1; there are: count#1"):
+        of(agent, agent.main, bodies=["outer", "cuont"])
+    assert agent.bodies == []
+
+
 def test_another_argument_is_found(agent: Agent) -> None:
     def program(run: Any) -> None:
         for task in agent.plan(run.input):
@@ -149,9 +155,13 @@ def test_what_the_program_raised_before_a_recorded_step_is_told(agent: Agent) ->
 
 def test_a_step_that_a_run_which_was_cut_off_had_called_is_missed_too(sh: Statehouse) -> None:
     agent = Agent(sh)
-    with pytest.raises(KeyboardInterrupt), sh.run("r-1", agent_id="planner", input="tea") as run:
+
+    def interrupted(run: Any) -> None:
         agent.plan(run.input)
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), sh.run("r-1", agent_id="planner", input="tea") as run:
+        interrupted(run)
     divergence = verify(sh, "r-1", lambda run: None).divergence
     assert divergence is not None
     assert (divergence.kind, divergence.path) == ("missing", "plan#1")

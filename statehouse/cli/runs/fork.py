@@ -58,7 +58,7 @@ def fork(
 
     The fork has the parent's input and the state that the step saw, and writes beside it: nothing of the
     parent changes. Steps that the parent had called before are taken from its records. Exits with 1 when the
-    program fails.
+    program fails, or never calls the step, or one that is given a result.
     """
     from statehouse.cli.opening import writing
     from statehouse.debug.forks import forking
@@ -84,7 +84,7 @@ def fork(
         output.document(_document(found))
     else:
         _show(output, found)
-    if found.error is not None:
+    if found.error is not None or not found.is_reached or found.unused:
         raise click.exceptions.Exit(Exit.FINDINGS)
 
 
@@ -107,9 +107,8 @@ def _ask(question: Question) -> Answer:
 
 
 def _show(output: Output, found: Forked) -> None:
-    failed = found.error is not None
     output.styled(
-        ("failed", "bold red") if failed else ("forked", "bold green"),
+        _word(found),
         f"  run {printable(found.run_id)}",
         (f"  from {printable(found.parent.run_id)} as of commit_ts {found.at}", "dim"),
     )
@@ -123,7 +122,17 @@ def _show(output: Output, found: Forked) -> None:
         show_error(found.error)
     elif found.value is not None:
         output.styled(("  result ", "dim"), shortened(_json(found.value), max(24, output.width - 9)))
+    if not found.is_reached:
+        note(f"the program ended without calling {found.step}, the step that this is a fork at")
+    if found.unused:
+        note(f"given a result, and not called: {', '.join(found.unused)}")
     note(f"compare them: statehousectl run diff {found.parent.run_id} {found.run_id}")
+
+
+def _word(found: Forked) -> tuple[str, str]:
+    if found.error is not None:
+        return "failed", "bold red"
+    return ("forked", "bold green") if found.is_reached else ("not reached", "bold red")
 
 
 def _document(found: Forked) -> dict[str, Any]:
@@ -133,6 +142,8 @@ def _document(found: Forked) -> dict[str, Any]:
         "at": found.at,
         "taken": list(found.taken),
         "ran": list(found.ran),
+        "reached": found.is_reached,
+        "unused": list(found.unused),
         "result": _json(found.value),
         "error": None if found.error is None else f"{type(found.error).__name__}: {found.error}",
     }

@@ -39,7 +39,7 @@ def verify(settings: Settings, *, run_id: str, program: str, bodies: str) -> Non
     from statehouse.debug.rerunning import verifying
 
     function = loaded(program)
-    which: Bodies = bodies if bodies in ("none", "pure", "all") else frozenset(bodies.split(","))
+    which: Bodies = bodies if bodies in ("none", "pure", "all") else bodies.split(",")
     with reading(settings) as reader, program_runs():
         found = verifying.verify(reader.sh, run_id, function, bodies=which, every_handle=True)
     output = Output(settings)

@@ -105,6 +105,9 @@ class Forked:
         error: What it raised; None when it came to its end.
         taken: The paths of steps that were answered from the parent's records.
         ran: The paths of steps whose bodies ran.
+        step: The path of the step that it was forked at.
+        is_reached: Whether the program called that.
+        unused: The paths of steps that were given a result and were not called.
     """
 
     run_id: str
@@ -114,6 +117,9 @@ class Forked:
     error: Exception | None = None
     taken: tuple[str, ...] = ()
     ran: tuple[str, ...] = ()
+    step: str = ""
+    is_reached: bool = True
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +176,8 @@ class ForkLogic(RunLogic):
         self.parents_values = SharedValues(self.records, parent.run_id)
         self.taken: list[str] = []
         self.ran: list[str] = []
+        self._steps_called: set[str] = set()
+        self._steps_ended: set[str] = set()
 
     def enter(self) -> Flow[None]:
         """Begins the fork, or goes on with it.
@@ -188,8 +196,10 @@ class ForkLogic(RunLogic):
             Exception: As a step does.
         """
         path = call.identity.path
+        self._steps_called.add(path)
         own = yield from self.history.find(call)
         if own is not None:
+            self._steps_ended.add(path)
             # F2. It is asked for once more: what was loaded of it is gone.
             if own.status == "failed" and path in self.retry:
                 self.ran.append(path)
@@ -208,6 +218,12 @@ class ForkLogic(RunLogic):
                 return (yield from stub(call, answer.output))
         self.ran.append(path)
         return (yield from super().perform(call))
+
+    def has_called(self, path: str) -> bool:
+        """Whether the program has called a step, in this process or before it was cut off (F2)."""
+        return path in self._steps_called or any(
+            path.startswith(around + "/") for around in self._steps_ended
+        )
 
     def _is_at_it(self, path: str) -> bool:
         target = self.plan.step.path
@@ -280,14 +296,15 @@ def fork(
         effects: What is done about the other steps from there on: ``recorded``, ``stub``, ``live`` or
             ``ask``; see the module.
         set_state: Keys of the run's agent, and what they hold when the fork begins.
-        set_output: Results of steps, by path, that are taken instead of running them.
+        set_output: Results of steps that are taken instead of running them: by path; or by name, where only
+            one step of the parent has it.
         fork_id: The id of the fork; None makes one. One that was cut off is gone on with.
         namespace: The namespace of the run's state; None for the handle's.
         ask: Who is asked, with effects ``ask``.
         every_handle: See `statehouse.debug.verify`.
 
     Raises:
-        NotFoundError: There is no such run, or no such step in it.
+        NotFoundError: There is no such run, or no such step in it; a name in `set_output` means none.
         InvalidArgumentError: A malformed argument.
         StepMismatchError: `fork_id` is another run.
         RefusingWritesError: The store is read-only.
@@ -299,7 +316,7 @@ def fork(
     where = sh.namespace if namespace is None else namespace
     parent = run_flow(over, run_named(where, run_id))
     target = run_flow(over, step_named(parent, step))
-    outputs = {path: to_json(value) for path, value in (set_output or {}).items()}
+    outputs = {_path_of(over, parent, name): to_json(value) for name, value in (set_output or {}).items()}
     state = {key: to_json(value) for key, value in (set_state or {}).items()}
     plan = Plan(parent, target, effects, outputs, ask)
     facts = {"run_id": parent.run_id, "step": target.path, "at": plan.at, "effects": effects}
@@ -317,7 +334,28 @@ def fork(
             if logic.state == "new":
                 raise
             error = raised
-    return Forked(own_id, parent, plan.at, value, error, tuple(logic.taken), tuple(logic.ran))
+    unused = tuple([path for path in outputs if not logic.has_called(path)])
+    return Forked(
+        own_id,
+        parent,
+        plan.at,
+        value,
+        error,
+        tuple(logic.taken),
+        tuple(logic.ran),
+        target.path,
+        logic.has_called(target.path),
+        unused,
+    )
+
+
+def _path_of(over: Connection, parent: RunRecord, name: str) -> str:
+    """The path that a name means. What looks like a path is one: the fork may call what the parent did not.
+
+    Raises:
+        NotFoundError: It is a name that no step of the parent has, or several have.
+    """
+    return name if "#" in name or ":" in name else run_flow(over, step_named(parent, name)).path
 
 
 def _check_same(over: Connection, namespace: str, run_id: str, facts: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import SequenceMatcher
 from typing import Final
 
@@ -76,6 +77,22 @@ def step_named(run: RunRecord, path: str) -> Flow[StepRecord]:
     if len(meant) == 1:
         return meant[0]
     raise NotFoundError(_wrong(run, path, meant or steps, many=len(meant) > 1), run_id=run.run_id, path=path)
+
+
+def steps_meant(run: RunRecord, names: Iterable[str]) -> Flow[frozenset[str]]:
+    """Gives the paths of all steps that are meant by names, paths, or ends of paths.
+
+    Raises (in the flow):
+        NotFoundError: One of them means none; the message says which there are, the closest first.
+    """
+    steps = yield from steps_of(run, Gaps())
+    found: set[str] = set()
+    for name in names:
+        meant = {name} & {step.path for step in steps} or {step.path for step in steps if _means(name, step)}
+        if not meant:
+            raise NotFoundError(_wrong(run, name, steps, many=False), run_id=run.run_id, path=name)
+        found |= meant
+    return frozenset(found)
 
 
 def _means(path: str, step: StepRecord) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from statehouse.client.blocking import run
 from statehouse.client.connection import connection_of
-from statehouse.debug.inspecting.naming import run_named
+from statehouse.debug.inspecting.naming import run_named, steps_meant
 from statehouse.debug.rerunning.divergence import Divergence, Stopped
 from statehouse.debug.rerunning.programs import Program
 from statehouse.debug.rerunning.replaying import ReplayLogic
@@ -98,13 +98,15 @@ def verify(
             own their process.
 
     Raises:
-        NotFoundError: There is no such run.
+        NotFoundError: There is no such run, or no step in it that `bodies` names.
         InvalidArgumentError: The program cannot be called so.
         CompactedError: The state that a body saw is not kept any more; it says what is the oldest.
     """
     connection = connection_of(sh)
     where = sh.namespace if namespace is None else namespace
     record = run(sh, run_named(where, run_id))
+    if bodies not in ("none", "pure", "all"):
+        bodies = run(sh, steps_meant(record, [bodies] if isinstance(bodies, str) else bodies))
     logic = ReplayLogic(connection, record, mode="verify", runs_body=_chosen(bodies))
     error: Exception | None = None
     value = None
@@ -135,7 +137,7 @@ def _chosen(bodies: Bodies) -> Any:
         return call.definition.options.effect == "none"
 
     def is_named(call: StepCall, record: StepRecord) -> bool:
-        return record.path in bodies or record.name in bodies
+        return record.path in bodies
 
     match bodies:
         case "none":
