@@ -2,7 +2,9 @@
 
 ========================  ===================================================================
 SIGTERM, SIGINT (Ctrl-C)  the first asks it to end; a second ends it at once, by `os._exit`:
-                          no more harm than `kill -9`, which loses nothing that was answered
+                          no more harm than `kill -9`, which loses nothing that was answered.
+                          The same one again within a second is no second one: who is asked once is
+                          often told twice, as by ``timeout``, which signals its child and its group
 SIGHUP                    nothing, but for a line in the log: nothing is read again
 ========================  ===================================================================
 
@@ -15,6 +17,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Final, Self
@@ -30,16 +33,23 @@ _ENDING: Final = tuple(
     if hasattr(signal, name)
 )
 
+_AGAIN_S: Final = 1.0
+
 
 class Signals:
     """Turns signals into something to wait for. Used as a context in the main thread, in a running loop.
 
     Args:
         before_exit: Called before a second signal ends the process.
+        clock: Gives seconds.
     """
 
-    def __init__(self, before_exit: Callable[[], object]) -> None:
+    def __init__(
+        self, before_exit: Callable[[], object], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._before_exit = before_exit
+        self._clock = clock
+        self._first_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._asked = asyncio.Event()
         self.first: signal.Signals | None = None
@@ -65,8 +75,10 @@ class Signals:
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         if self.first is None:
-            self.first = signal.Signals(number)
+            self.first, self._first_at = signal.Signals(number), self._clock()
             self._loop.call_soon_threadsafe(self._asked.set)
+            return
+        if number == self.first and self._clock() - self._first_at < _AGAIN_S:
             return
         _log.warning(
             "%s after %s: ended at once; nothing that was answered is lost",

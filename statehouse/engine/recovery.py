@@ -48,13 +48,8 @@ def recover(
     mark = newest_mark(store.read_marks())
     written_format = store.get(Table.META, layout.META_FORMAT)
     if written_format is None:
-        if store.read_only:
-            raise NotFoundError("there is no store in this directory yet")
-        if mark is not None and mark.commit_ts and not accept_data_loss:
-            raise _lost(mark, 0)
-        check_empty(store)
-        _create(store, entropy(_STORE_ID_BYTES))
-    else:
+        written_format = _created(store, mark, entropy, accept_data_loss=accept_data_loss)
+    if written_format is not None:
         _check_format(written_format)
     state = _load(store, limits)
     if store.read_only:
@@ -64,6 +59,24 @@ def recover(
         return state, mark
     _check_mark(state, mark, accept_data_loss=accept_data_loss)
     return state, mark
+
+
+def _created(store: Store, mark: Mark | None, entropy: Entropy, *, accept_data_loss: bool) -> bytes | None:
+    """Creates a store where there is none; a reader gets the format of one that was created meanwhile."""
+    promised = mark is not None and mark.commit_ts > 0
+    if store.read_only and promised:
+        # Whoever writes may have created it after this view of it was opened, and before the mark was read.
+        store.refresh()
+        written_format = store.get(Table.META, layout.META_FORMAT)
+        if written_format is not None:
+            return written_format
+    if mark is not None and promised and not accept_data_loss:
+        raise _lost(mark, 0)
+    if store.read_only:
+        raise NotFoundError("there is no store in this directory yet")
+    check_empty(store)
+    _create(store, entropy(_STORE_ID_BYTES))
+    return None
 
 
 def _check_format(written: bytes) -> None:

@@ -146,6 +146,7 @@ class DataDirectory:
             "command": shlex.join(sys.orig_argv)[:_COMMAND_CHARS_MAX],
             "host": socket.gethostname(),
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "inode": self.rocks.stat().st_ino,
         }
         fresh = self._holder.with_name(".holder.new")
         fresh.write_text(json.dumps(holder) + "\n", encoding="utf-8")
@@ -163,10 +164,19 @@ class DataDirectory:
             return {}
         if not isinstance(found, dict) or not isinstance(found.get("pid"), int):
             return {}
+        if found.pop("inode", None) not in (None, self._inode()):
+            # A copy of a directory: that process has the other one.
+            return {}
         # A killed process leaves its name behind; a new one may not have written its own yet.
         if found.get("host") == socket.gethostname() and not _is_alive(found["pid"]):
             return {}
         return found
+
+    def _inode(self) -> int | None:
+        try:
+            return self.rocks.stat().st_ino
+        except OSError:
+            return None
 
 
 class FreeSpace:
@@ -236,7 +246,16 @@ def _is_alive(pid: int) -> bool:
         return False
     except OSError:
         return True
-    return True
+    return not _has_ended(pid)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process is only there until its parent looks at it; False where that cannot be seen."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[:1] in (["Z"], ["X"])
 
 
 def _sync_directory(path: Path) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from enum import Enum, auto
+from typing import Final
 
 from statehouse.errors import (
     CorruptionError,
     DirectoryLockedError,
     EngineError,
     InvalidArgumentError,
+    OverloadedError,
     StatehouseError,
 )
 from statehouse.storage import NotWrittenError, Table
 from statehouse.storage.directory import DataDirectory
 
 __all__ = ["is_stall", "not_opened", "not_written", "unreadable", "unsure"]
+
+_FULL_AGAIN_S: Final = 5.0
 
 
 class _Fault(Enum):
@@ -64,6 +68,12 @@ def not_opened(directory: DataDirectory, error: Exception) -> StatehouseError:
         case _Fault.FORBIDDEN:
             return InvalidArgumentError(
                 f"the data directory {path!r} cannot be used ({error}); fix its permissions"
+            )
+        case _Fault.DISK_FULL:
+            return OverloadedError(
+                f"the disk of {path!r} is full ({error}); nothing is lost: free some space and open it again",
+                retry_after=_FULL_AGAIN_S,
+                reason="disk_full",
             )
         case _:
             return EngineError(f"the store in {path!r} cannot be opened ({error})", path=path)

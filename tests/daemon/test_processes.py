@@ -11,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+import textwrap
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -200,6 +201,29 @@ def test_a_second_signal_ends_it_at_once_and_loses_nothing(directory: Path, log:
         )
     with Statehouse(directory) as sh:
         assert sh.get_state("k", agent_id="a").value == b"kept"
+
+
+ASKED_AGAIN = """
+    import asyncio, signal
+    from statehouse.daemon.signals import Signals
+    async def main():
+        now = [0.0]
+        with Signals(lambda: print("ends", flush=True), clock=lambda: now[0]) as signals:
+            for now[0] in (0.0, 0.1, 0.9):
+                signal.raise_signal(signal.SIGTERM)
+            await signals.wait()
+            print("asked", flush=True)
+            now[0] = 1.1
+            signal.raise_signal(signal.SIGTERM)
+    asyncio.run(main())
+"""
+
+
+def test_the_same_signal_again_within_a_second_is_the_first_one_told_twice() -> None:
+    # As `timeout` does, which signals its child, and then its group.
+    command = [sys.executable, "-c", textwrap.dedent(ASKED_AGAIN)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, "asked\nends\n")
 
 
 @contextmanager

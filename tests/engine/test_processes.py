@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from statehouse.engine import open_engine
-from statehouse.errors import DirectoryLockedError
+from statehouse.errors import CorruptionError, DirectoryLockedError
 from statehouse.protocol.requests import Health, Status
 from statehouse.storage.rocksdb import RocksStore
 from statehouse.testing.contracts.engine_phrases import commit, write
@@ -118,6 +118,16 @@ def test_a_forked_child_ends_by_itself_and_harms_nothing(tmp_path: Path, leave: 
     again.close()
     """
     assert run(script, tmp_path / "store") == "40"
+
+
+def test_a_reader_of_a_store_that_lost_its_log_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    run("os._exit(0)", path)
+    for log in (path / "rocks").glob("*.log"):
+        log.unlink()
+    with pytest.raises(CorruptionError, match="20 acknowledged commits are missing") as caught:
+        open_engine(RocksStore.open(path, read_only=True))
+    assert (caught.value.details["commit_ts"], caught.value.details["expected_commit_ts"]) == (0, 20)
 
 
 def test_a_fork_while_other_threads_commit_harms_nothing(tmp_path: Path) -> None:

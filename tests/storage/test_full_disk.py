@@ -104,6 +104,38 @@ def test_a_full_disk_does_not_fail_the_close_of_a_synced_store(
 
 
 @pytest.mark.needs("root", "unshare", "mount")
+def test_a_store_on_a_full_disk_is_not_called_damaged_and_opens_once_there_is_room(
+    tmp_path: Path, small_disk: tuple[str, ...]
+) -> None:
+    script = """
+    from statehouse.errors import OverloadedError
+    def filled(name):
+        file = os.open(path / name, os.O_WRONLY | os.O_CREAT)
+        try:
+            while True:
+                os.write(file, bytes(4096))
+        except OSError:
+            os.close(file)
+    def refused():
+        try:
+            RocksStore.open(path / "store", free_bytes_min=0)
+        except OverloadedError as error:
+            return error.reason, "is full" in str(error), "free some space" in str(error)
+    store = RocksStore.open(path / "store", free_bytes_min=0)
+    store.write([(Table.NAMES, b"kept", b"1")])
+    store.sync()
+    store.close()
+    filled("filler")
+    print(refused())
+    (path / "filler").unlink()
+    store = RocksStore.open(path / "store", free_bytes_min=0)
+    print(store.get(Table.NAMES, b"kept"))
+    store.close()
+    """
+    assert run(script, tmp_path, *small_disk) == "('disk_full', True, True)\nb'1'"
+
+
+@pytest.mark.needs("root", "unshare", "mount")
 def test_a_store_whose_log_broke_refuses_to_write_and_reopens_in_the_same_process(
     tmp_path: Path, small_disk: tuple[str, ...]
 ) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,18 +28,6 @@ from statehouse.testing.contracts.storage import rows_of
 from tests.storage.processes import killed_after, python, run
 
 ROW: Row = (Table.NAMES, b"key", b"value")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[RocksStore]:
-    store = RocksStore.open(path)
-    yield store
-    store.close()
 
 
 def test_opening_makes_a_directory_that_only_its_owner_may_enter(store: RocksStore, path: Path) -> None:
@@ -184,31 +171,6 @@ def test_a_second_open_in_one_process_is_refused_and_harms_nothing(store: RocksS
     store.write([ROW])
     store.sync()
     assert (caught.value.path, caught.value.holder) == (str(path), {"pid": os.getpid()})
-
-
-def test_another_process_is_told_who_holds_the_directory(store: RocksStore, path: Path) -> None:
-    script = """
-        from statehouse.errors import DirectoryLockedError
-        try:
-            RocksStore.open(path)
-        except DirectoryLockedError as error:
-            named = str(error.holder["pid"]) in str(error)
-            print(error.holder["pid"], "pytest" in error.holder["command"], named)
-    """
-    assert run(script, path) == f"{os.getpid()} True True"
-
-
-def test_the_holder_is_no_longer_named_after_close(path: Path) -> None:
-    RocksStore.open(path).close()
-    assert not (path / "holder").exists()
-
-
-def test_a_killed_holder_does_not_keep_the_directory(path: Path) -> None:
-    killed_after("store = RocksStore.open(path); print('ready', flush=True); os.read(0, 1)", path)
-    left = json.loads((path / "holder").read_text())["pid"]
-    store = RocksStore.open(path)
-    assert json.loads((path / "holder").read_text())["pid"] == os.getpid() != left
-    store.close()
 
 
 def test_a_failed_read_does_not_keep_the_directory_locked_after_close(path: Path) -> None:
