@@ -45,8 +45,9 @@ def erase(
     make the keys absent too, delete them first. Values of other keys that share bytes with them are erased as
     well; they are named first.
 
-    Asks before it erases; where there is nobody to ask, it needs --yes. Backups and dumps are yours to look
-    after.
+    Asks before it erases; where there is nobody to ask, it needs --yes. Exits with 3, and erases nothing,
+    when one of the names was never written; erasing again what was erased is no error. Backups and dumps are
+    yours to look after.
     """
     from statehouse.cli.opening import reading, writing
 
@@ -54,11 +55,13 @@ def erase(
     output = Output(settings)
     if dry_run:
         with reading(settings) as reader:
+            _require_written(reader.sh, agent, wanted)
             _show(output, _erased(reader.sh, agent, wanted, dry_run=True), dry_run=True)
         return
     if not yes and not sys.stdin.isatty():
         raise Refusal("there is nobody to ask: say --yes to erase, or --dry-run to look", Exit.USAGE)
     with writing(settings, accept_data_loss=accept_data_loss) as sh:
+        _require_written(sh, agent, wanted)
         if not yes:
             _ask(_erased(sh, agent, wanted, dry_run=True), f"{sh.namespace}/{agent}")
         with output.progress("erasing"):
@@ -72,6 +75,23 @@ def _wanted(keys: tuple[str, ...], prefix: str | None, *, whole: bool) -> dict[s
     if not (whole or keys or prefix):
         raise Refusal("say what to erase: keys, --prefix TEXT, or --all of the agent", Exit.USAGE)
     return {"keys": keys, "prefix": "" if whole else prefix}
+
+
+def _require_written(sh: Statehouse, agent: str, wanted: dict[str, Any]) -> None:
+    """Returns when every name was written once: a name that is misspelt must not pass for one that is gone.
+
+    Raises:
+        Refusal: One was not.
+    """
+    from statehouse.cli.absent import missing_agent, never_written
+
+    missing = next(never_written(sh, agent, **wanted), None)
+    if missing is not None:
+        hint = missing_agent(sh, agent)
+        raise Refusal(
+            f"{missing}; nothing was erased" + (f" ({hint})" if hint else ""),
+            Exit.NOT_FOUND,
+        )
 
 
 def _erased(sh: Statehouse, agent: str, wanted: dict[str, Any], *, dry_run: bool) -> Erased:

@@ -60,6 +60,42 @@ def test_other_keys_that_would_be_lost_are_named(anywhere: Run, home: str) -> No
     assert ran.out == "1 version, and 1 of other keys that share bytes with them (chat) would be erased\n"
 
 
+MISSPELT = [
+    (("planner", "nokey"), "default/planner/nokey was never written; nothing was erased\n"),
+    (("planner", "goal", "nokey"), "default/planner/nokey was never written; nothing was erased\n"),
+    (
+        ("planner", "--prefix", "persons/"),
+        "no key of default/planner that begins with 'persons/' was ever written; nothing was erased\n",
+    ),
+    (("nobody", "--all"), "default/nobody was never written; nothing was erased ("),
+]
+
+
+@pytest.mark.parametrize("how", ["--yes", "--dry-run"])
+@pytest.mark.parametrize("args,message", MISSPELT, ids=lambda value: " ".join(value)[:30])
+def test_a_name_that_was_never_written_is_not_taken_for_one_that_is_gone(
+    anywhere: Run, home: str, args: tuple[str, ...], message: str, how: str
+) -> None:
+    filled(home)
+    ran = anywhere("store", "erase", *args, how)
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith(f"statehousectl: {message}")
+    assert anywhere("get", "planner", "goal").out == "1\n"
+
+
+@pytest.mark.parametrize("args", [("goal",), ("--prefix", "go"), ("--all",)], ids=" ".join)
+@pytest.mark.parametrize("deleted", [False, True])
+def test_erasing_again_what_was_erased_is_a_success(
+    anywhere: Run, home: str, args: tuple[str, ...], deleted: bool
+) -> None:
+    with Statehouse(home) as sh:
+        sh.write("goal", 1, agent_id="planner")
+    if deleted:
+        anywhere("delete", "planner", "goal")
+    ran = [anywhere("store", "erase", "planner", *args, "--yes") for _ in range(2)]
+    assert [(each.code, each.out) for each in ran] == [(0, "1 version erased\n"), (0, "0 versions erased\n")]
+
+
 def test_where_nobody_can_be_asked_it_is_refused(anywhere: Run, home: str) -> None:
     filled(home)
     ran = anywhere("store", "erase", "planner", "--all", stdin=b"y\n")
