@@ -211,6 +211,10 @@ class FreeSpace:
         if self._refusal is not None:
             raise NotWrittenError(self._refusal, "disk_full")
 
+    def refusal(self) -> str | None:
+        """Why a write would be refused now; None where there is room."""
+        return self._look()
+
     def _look(self) -> str | None:
         if self._free_bytes_min == 0:
             return None

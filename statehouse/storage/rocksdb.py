@@ -422,8 +422,10 @@ class RocksStore:
         def total(name: str) -> int:
             return sum(family.property_int_value(name) or 0 for family in self._families.values())
 
+        refusal = None if self.read_only else self._free_space.refusal()
         return {
             "directory": str(self._directory.path),
+            **({} if refusal is None else {"writes refused": refusal}),
             "rocksdict": _rocksdict_version(),
             "table files": str(names.count(".sst")),
             "log files": str(names.count(".log")),

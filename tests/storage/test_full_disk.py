@@ -104,6 +104,19 @@ def test_a_full_disk_does_not_fail_the_close_of_a_synced_store(
 
 
 @pytest.mark.needs("root", "unshare", "mount")
+def test_a_store_says_of_itself_that_its_disk_has_no_room(
+    tmp_path: Path, small_disk: tuple[str, ...]
+) -> None:
+    script = """
+    for free_bytes_min in (64 << 20, 0):
+        store = RocksStore.open(path / "store", free_bytes_min=free_bytes_min)
+        print(store.details().get("writes refused", "")[-40:])
+        store.close()
+    """
+    assert run(script, tmp_path, *small_disk) == "free some space and writing goes on by itself"[-40:]
+
+
+@pytest.mark.needs("root", "unshare", "mount")
 def test_a_store_on_a_full_disk_is_not_called_damaged_and_opens_once_there_is_room(
     tmp_path: Path, small_disk: tuple[str, ...]
 ) -> None:
