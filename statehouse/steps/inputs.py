@@ -92,7 +92,10 @@ class Parameters:
         # Nearly every call; Signature.bind takes ten times as long.
         if self._simple is not None and not kwargs and len(args) == len(self._simple):
             return dict(zip(self._simple, args, strict=True))
-        return self._signature.bind(*args, **kwargs).arguments
+        try:
+            return self._signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(f"{self._function.__qualname__}(): {error}") from None
 
     def arguments(self, values: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Gives recorded arguments back as the function takes them, decoded by their annotations.

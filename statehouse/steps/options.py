@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -63,6 +63,12 @@ class Options:
             )
         if self.name is not None and not _is_text(self.name):
             raise InvalidArgumentError(f"name must be text: {self.name!r:.80}")
+        if self.key is not None and not callable(self.key) and not _is_text(self.key):
+            raise InvalidArgumentError(f"key must be text, or a function of the arguments: {self.key!r:.80}")
+        if self.retry_if is not None and not callable(self.retry_if):
+            raise InvalidArgumentError(f"retry_if must be a function of the exception: {self.retry_if!r:.80}")
+        if not all(map(_is_text, self.ignore)):
+            raise InvalidArgumentError(f"ignore must be names of parameters: {self.ignore!r:.80}")
         if not all(map(_is_exception, self.errors)):
             raise InvalidArgumentError(f"errors must be exception classes: {self.errors!r:.80}")
 
@@ -86,6 +92,17 @@ class Options:
         if key is not None and not _is_text(key):
             raise InvalidArgumentError(f"the key of a step must be text: {key!r:.80}")
         return key
+
+
+def listed(what: str, values: Iterable[Any]) -> tuple[Any, ...]:
+    """Gives the values of an option that takes several.
+
+    Raises:
+        InvalidArgumentError: It is one value, and no list of them.
+    """
+    if isinstance(values, str | bytes | type) or not isinstance(values, Iterable):
+        raise InvalidArgumentError(f"{what} must be a list: write {what}=[...], not {values!r:.80}")
+    return tuple(values)
 
 
 def check_word(what: str, word: object, known: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ from statehouse.steps.body import Step
 from statehouse.steps.calls import Definition, StepCall, source_hash_of
 from statehouse.steps.driving import Call, StepFlow, drive, drive_async
 from statehouse.steps.inputs import Parameters
-from statehouse.steps.options import CONFLICT_RETRIES, Backoff, Effect, IfUnknown, OnMismatch, Options
+from statehouse.steps.options import CONFLICT_RETRIES, Backoff, Effect, IfUnknown, OnMismatch, Options, listed
 from statehouse.steps.results import Results
 from statehouse.steps.scope import Inside, Scope, scope
 from statehouse.steps.spans import current_span_id, span_of_step
@@ -37,6 +37,7 @@ class StepFunction(Generic[P, R_co]):
     """
 
     def __init__(self, function: Callable[P, R_co], options: Options) -> None:
+        _check_function(function)
         if isgeneratorfunction(function) or isasyncgenfunction(function):
             raise InvalidArgumentError(
                 f"{function.__qualname__} is a generator, and a step returns one result: return a list"
@@ -108,6 +109,8 @@ class StepFunction(Generic[P, R_co]):
             InvalidArgumentError: No such option, or it makes no sense.
         """
         try:
+            for name in {"ignore", "errors"} & changes.keys():
+                changes[name] = listed(name, changes[name])
             options = replace(self.definition.options, **changes)
         except TypeError as error:
             raise InvalidArgumentError(f"a step has no such option: {error}") from None
@@ -172,6 +175,25 @@ class StepFunction(Generic[P, R_co]):
 
     def __repr__(self) -> str:
         return f"<step {self.definition.name}: {self.definition.function}>"
+
+
+def _check_function(function: object) -> None:
+    """Raises InvalidArgumentError unless it is a function: what is recorded of a step is told by its name."""
+    if isinstance(function, type):
+        raise InvalidArgumentError(
+            f"{function.__qualname__} is a class, and a step is a function: decorate its methods, or a "
+            "function that makes one"
+        )
+    if isinstance(function, classmethod | staticmethod):
+        kind = type(function).__name__
+        raise InvalidArgumentError(
+            f"@step stands below @{kind}: it makes a step of a function, not of a {kind}"
+        )
+    if not callable(function) or not isinstance(getattr(function, "__qualname__", None), str):
+        raise InvalidArgumentError(
+            f"{function!r:.80} has no name that a step can be found by again: write a function, def ..., "
+            "that calls it"
+        )
 
 
 @overload
@@ -258,16 +280,16 @@ def step(
         strict: Raise outside a run, instead of warning once and running as a plain function.
 
     Raises:
-        InvalidArgumentError: An option makes no sense, or the function is a generator.
+        InvalidArgumentError: An option makes no sense, or it is no function, or a generator.
     """
     options = Options(
         name,
         key,
-        tuple(ignore),
+        listed("ignore", ignore),
         retries,
         backoff,
         retry_if,
-        tuple(errors),
+        listed("errors", errors),
         timeout,
         conflict_retries,
         on_mismatch,

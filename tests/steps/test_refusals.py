@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import date
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -48,6 +49,9 @@ OPTIONS: list[dict[str, Any]] = [
     {"name": ""},
     {"errors": [int]},
     {"ignore": ["nothing"]},
+    {"ignore": [7]},
+    {"retry_if": 5},
+    {"key": 7},
 ]
 
 
@@ -60,6 +64,38 @@ def test_an_option_that_makes_no_sense_is_refused_where_it_is_written(options: d
 def test_an_option_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="no such option"):
         step(lambda: None).options(patience=1)
+
+
+@pytest.mark.parametrize("options", [{"ignore": "client"}, {"ignore": None}, {"errors": ValueError}], ids=str)
+def test_one_value_where_a_list_is_meant_is_refused(options: dict[str, Any]) -> None:
+    for make in (step, step(lambda client: None).options):
+        with pytest.raises(InvalidArgumentError, match=r"must be a list: write \w+=\[\.\.\.\]"):
+            make(**options)
+
+
+@pytest.mark.parametrize(
+    "function, message",
+    [
+        (Killed, "is a class, and a step is a function"),
+        (partial(max, 3), "write a function, def"),
+        (staticmethod(len), "@step stands below @staticmethod"),
+        (classmethod(lambda cls: None), "@step stands below @classmethod"),
+        (7, "write a function, def"),
+    ],
+)
+def test_what_is_no_function_with_a_name_is_no_step(function: Any, message: str) -> None:
+    for decorate in (step, step(name="named")):
+        with pytest.raises(InvalidArgumentError, match=message):
+            decorate(function)
+
+
+def test_a_call_with_a_missing_argument_names_the_function(memory: Statehouse) -> None:
+    named: Any = step(from_json)
+    with (
+        memory.run(agent_id="a"),
+        pytest.raises(TypeError, match=r"from_json\(\): missing a required argument"),
+    ):
+        named(1)
 
 
 def test_a_generator_is_no_step() -> None:
