@@ -142,7 +142,8 @@ class Eraser:
         names = _names(state, agent, request)
         if self._store.read_only and not request.dry_run:
             raise RefusingWritesError(
-                "the store is open read-only, because another process holds its directory; erase there"
+                "the store is open with read_only=True: erase through the process that has it, or open it "
+                "without read_only"
             )
         scope = _scope(names, dry_run=request.dry_run)
         if request.cursor is None:

@@ -283,7 +283,8 @@ class LocalEngine:
     def _commit(self, request: Commit) -> Committed:
         if self._state.store.read_only:
             raise RefusingWritesError(
-                "the store is open read-only, because another process holds its directory; commit there"
+                "the store is open with read_only=True: commit through the process that has it, or open it "
+                "without read_only"
             )
         return self._writer.commit(request)
 
