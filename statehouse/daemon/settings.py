@@ -119,7 +119,7 @@ class Settings:
         metadata=_about(
             _STORE,
             Bytes(0, 1024 * 1024 * _GIB),
-            "Refuse writes when the disk has less free. Default: 256 MiB or 1 %, whichever is more.",
+            "Refuse writes when the disk has less free. Default: 256 MiB or 1 %, at most 10 %.",
         ),
     )
 

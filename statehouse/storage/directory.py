@@ -187,7 +187,8 @@ class FreeSpace:
 
         Args:
             path: Anything on it.
-            free_bytes_min: What must be free; None: 256 MiB or 1 %, whichever is more; 0: never refuse.
+            free_bytes_min: What must be free; None: 256 MiB or 1 %, whichever is more, and
+                on a small disk a tenth of it; 0: never refuse.
         """
         self._path = path
         self._free_bytes_min = free_bytes_min
@@ -225,7 +226,7 @@ class FreeSpace:
             return None
         needed = self._free_bytes_min
         if needed is None:
-            needed = max(_FREE_BYTES_MIN, disk.total // 100)
+            needed = max(min(_FREE_BYTES_MIN, disk.total // 10), disk.total // 100)
         if disk.free >= needed:
             return None
         return (

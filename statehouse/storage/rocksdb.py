@@ -107,7 +107,7 @@ class RocksStore:
             path: The directory; one process has it open for writing.
             read_only: Read what another process writes.
             cache_bytes: The size of the cache of blocks, indexes and filters.
-            free_bytes_min: Refuse writes when the disk has less free; None: 256 MiB or 1 %.
+            free_bytes_min: Refuse writes when the disk has less free; None: 256 MiB or 1 %, at most 10 %.
             stall_seconds_max: How long a write waits for flushes and compactions to catch up.
 
         Raises:

@@ -104,6 +104,21 @@ def test_a_full_disk_does_not_fail_the_close_of_a_synced_store(
 
 
 @pytest.mark.needs("root", "unshare", "mount")
+def test_on_a_small_disk_the_last_tenth_is_kept_free(tmp_path: Path, small_disk: tuple[str, ...]) -> None:
+    script = """
+    def look():
+        store = RocksStore.open(path / "store")
+        refused = "writes refused" in store.details()
+        store.close()
+        return refused
+    before = look()
+    (path / "filler").write_bytes(bytes(os.statvfs(path).f_bavail * os.statvfs(path).f_frsize - (2 << 20)))
+    print(before, look())
+    """
+    assert run(script, tmp_path, *small_disk) == "False True"
+
+
+@pytest.mark.needs("root", "unshare", "mount")
 def test_a_store_says_of_itself_that_its_disk_has_no_room(
     tmp_path: Path, small_disk: tuple[str, ...]
 ) -> None:
