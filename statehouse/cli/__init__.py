@@ -1,7 +1,8 @@
 """``statehousectl``, the command line: looks into a store, changes it, checks it, dumps and loads it.
 
 The grammar is one for all commands: ``--at`` everywhere a read is, ``--json`` on everything. What they share
-is in `command` (options), `opening` (the store) and `show` (output); each module of XX
+is in `command` (options), `opening` (the store) and `show` (output); each module of commands imports what it
+needs when it runs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,13 @@ __all__ = ["main"]
 
 def main() -> None:
     """Runs the command that ``sys.argv`` names, and exits with its code (`statehouse.programs.exits`)."""
-    from statehouse.cli.app import app
+    try:
+        from statehouse.programs.streams import open_closed_streams
 
-    app.main(prog_name="statehousectl")
+        open_closed_streams()
+        from statehouse.cli.app import app
+
+        app.main(prog_name="statehousectl")
+    except KeyboardInterrupt:
+        # Before there was a command to end.
+        raise SystemExit(130) from None

@@ -105,8 +105,30 @@ def _ask(found: Erased, whose: str) -> None:
         Refusal: It is not to be.
     """
     note(f"{printable(whose)}: {_counted(found)}")
-    if not click.confirm("Erase them for good?", err=True):
+    if not _agreed("Erase them for good?"):
         raise Refusal("nothing was erased", Exit.FINDINGS)
+
+
+def _agreed(question: str) -> bool:
+    """Asks on stderr until there is an answer; none is no."""
+    while True:
+        sys.stderr.write(f"{question} [y/N]: ")
+        sys.stderr.flush()
+        try:
+            line = sys.stdin.readline()
+        except KeyboardInterrupt:
+            # What is said next begins a line.
+            sys.stderr.write("\n")
+            raise
+        if not line:
+            sys.stderr.write("\n")
+            return False
+        answer = line.strip().lower()
+        if answer in ("y", "yes"):
+            return True
+        if answer in ("", "n", "no"):
+            return False
+        note("answer y to erase, n to leave everything as it is")
 
 
 def _show(output: Output, found: Erased, *, dry_run: bool) -> None:

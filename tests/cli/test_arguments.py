@@ -80,6 +80,11 @@ def test_an_error_is_one_paragraph(look: Run) -> None:
     assert err.count("\n") == 1
 
 
+def test_the_version_is_an_option_too(look: Run) -> None:
+    ran = look("--version", url="file:./no-such-store")
+    assert (ran.code, ran.out) == (0, look("version", url="").out)
+
+
 def test_a_missing_argument_shows_the_usage(look: Run) -> None:
     assert "Usage: statehousectl get [OPTIONS] AGENT KEY" in look("get", "a").err
 

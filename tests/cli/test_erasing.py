@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -111,28 +112,71 @@ def test_what_to_erase_must_be_said(run: Run, args: tuple[str, ...]) -> None:
     assert run("store", "erase", "planner", *args, "--yes").code == 2
 
 
-@pytest.mark.parametrize("answer,code", [("y\n", 0), ("n\n", 1), ("\n", 1)])
-def test_on_a_terminal_it_asks_first(directory: Path, answer: str, code: int) -> None:
-    import pty
+class Asked:
+    """An erase that asks on a terminal."""
 
-    filled(f"file:{directory}")
-    main, other = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "statehouse", "store", "erase", "planner", "goal"],
-        env=environment(f"file:{directory}"),
-        stdin=other,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    os.write(main, answer.encode())
-    _, err = process.communicate(timeout=60)
-    os.close(main)
-    os.close(other)
-    assert process.returncode == code
-    assert "default/planner: 1 version" in err.decode()
+    def __init__(self, directory: Path) -> None:
+        import pty
+
+        filled(f"file:{directory}")
+        self._main, other = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "statehouse", "store", "erase", "planner", "goal"],
+            env=environment(f"file:{directory}"),
+            stdin=other,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        os.close(other)
+
+    def wait_for(self, text: bytes) -> None:
+        assert self.process.stderr is not None
+        said = b""
+        while text not in said:
+            part = self.process.stderr.read1()  # type: ignore[attr-defined] # it is buffered
+            assert part, said
+            said += part
+
+    def answer(self, text: str) -> None:
+        os.write(self._main, text.encode())
+
+    def end(self) -> str:
+        _, err = self.process.communicate(timeout=60)
+        os.close(self._main)
+        return str(err.decode())
+
+
+def is_erased(directory: Path) -> bool:
     with Statehouse(directory) as sh:
         try:
-            erased = sh.get_state("goal", agent_id="planner").value != 1
+            return bool(sh.get_state("goal", agent_id="planner").value != 1)
         except ErasedError:
-            erased = True
-    assert erased == (code == 0)
+            return True
+
+
+@pytest.mark.parametrize(
+    "answer,code", [("y\n", 0), ("YES\n", 0), ("n\n", 1), ("\n", 1), ("\x04", 1)], ids=repr
+)
+def test_on_a_terminal_it_asks_first(directory: Path, answer: str, code: int) -> None:
+    asked = Asked(directory)
+    asked.answer(answer)
+    assert "default/planner: 1 version" in asked.end()
+    assert asked.process.returncode == code
+    assert is_erased(directory) == (code == 0)
+
+
+def test_what_is_no_answer_is_asked_again(directory: Path) -> None:
+    asked = Asked(directory)
+    asked.answer("foo\nn\n")
+    err = asked.end()
+    assert "statehousectl: answer y to erase, n to leave everything as it is\n" in err
+    assert err.count("Erase them for good?") == 2
+    assert not is_erased(directory)
+
+
+def test_ctrl_c_at_the_question_erases_nothing_and_exits_with_130(directory: Path) -> None:
+    asked = Asked(directory)
+    asked.wait_for(b"[y/N]: ")
+    asked.process.send_signal(signal.SIGINT)
+    assert (asked.end(), asked.process.returncode) == ("\n", 130)
+    assert not is_erased(directory)
