@@ -22,7 +22,7 @@ from statehouse.engine import open_engine
 from statehouse.programs.exits import Exit as Theirs
 from statehouse.storage.memory import MemoryStore
 from statehouse.testing.daemon import serving
-from statehouse_langgraph import StatehouseSaver
+from statehouse_langgraph import StatehouseSaver, __version__
 from statehouse_langgraph.cli.exits import Exit
 from tests.langgraph.cli.running import Ran, Run, ran
 from tests.langgraph.threads import config, conversation, logging_graph, talk
@@ -70,6 +70,11 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def look(url: str) -> Run:
     """Runs a command that only looks."""
     return lambda *args: ran(*args, url=url)
+
+
+def test_the_version_needs_no_store() -> None:
+    done = ran("--version", url="file:./no-such-store")
+    assert (done.code, done.out.split(" (")[0]) == (0, f"statehouse-langgraph {__version__}")
 
 
 def test_threads_are_listed_with_their_status(look: Run) -> None:

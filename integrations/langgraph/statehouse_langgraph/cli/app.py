@@ -12,6 +12,8 @@ from typing import Any, Final
 import click
 
 from statehouse import StatehouseError
+from statehouse import __version__ as statehouse_version
+from statehouse_langgraph import __version__
 from statehouse_langgraph.cli import comparing, moving, threads, tree
 from statehouse_langgraph.cli.exits import Exit, Refusal, exit_of
 from statehouse_langgraph.cli.options import shared_options
@@ -125,6 +127,27 @@ def _forget_output() -> None:
         os.close(nowhere)
 
 
+def _version_option() -> click.Option:
+    return click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_say_version,
+        help="Print the version.",
+    )
+
+
+def _say_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from platform import python_version  # noqa: PLC0415 - only for who asks
+
+        click.echo(
+            f"statehouse-langgraph {__version__} (statehouse {statehouse_version}, Python {python_version()})"
+        )
+        ctx.exit()
+
+
 class _Notes(logging.Handler):
     """What the library logs, as notes to the person."""
 
@@ -149,7 +172,7 @@ app: Final = _Program(
         str(command.name): command
         for command in (threads.threads, tree.tree, comparing.diff, threads.stats, moving.import_)
     },
-    params=shared_options(),
+    params=[*shared_options(), _version_option()],
     help="Looks at the threads of LangGraph in a Statehouse store, and moves threads in.",
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
