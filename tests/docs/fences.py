@@ -3,7 +3,8 @@
 ======== =========================================================================================
 language what the tests do with it
 ======== =========================================================================================
-python   run it, in one namespace a page; with the name of a file as its title, save it there
+python   run it, in one interpreter as long as no console is between, and in a new one after it;
+         with the name of a file as its title, save it there
 output   compare it with what the block of Python before it printed
 console  run its commands (the lines after ``$``), and compare what they print
 json     what its title says: send it to a daemon, or compare it with what the daemon answered

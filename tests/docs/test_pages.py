@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
-from contextlib import closing, redirect_stdout
+from contextlib import closing
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.docs.fences import LANGUAGES, ROOT, Fence, agrees, commands, fences, page_id, pages
+from tests.docs.interpreter import Interpreter
 from tests.docs.terminal import Terminal
 
 RUN = [
@@ -38,14 +37,19 @@ class Reader:
         self._page = page
         self._directory = directory
         self._port = free_port()
-        self._namespace: dict[str, Any] = {"__name__": "__main__"}
+        self._python: Interpreter | None = None
+        self._left_python = False
         self._terminal: Terminal | None = None
         self._printed = ""
 
     def close(self) -> None:
         """Goes away."""
-        if self._terminal is not None:
-            self._terminal.close()
+        try:
+            if self._python is not None:
+                self._python.leave()
+        finally:
+            if self._terminal is not None:
+                self._terminal.close()
 
     def read(self, fence: Fence) -> None:
         """Does what a block is for, with another port."""
@@ -54,23 +58,26 @@ class Reader:
             case "python" if fence.title.endswith(".py"):
                 (self._directory / fence.title).write_text(fence.body)
             case "python":
-                self._python(fence)
+                self._type(fence)
             case "output":
                 self._compare(fence.line, fence.body, self._printed)
             case "console" if not fence.is_setup:
                 self._console(fence)
 
-    def _python(self, fence: Fence) -> None:
-        # Lines are counted as in the page, so that a traceback leads there.
-        source = "\n" * (fence.line - 1) + fence.body
-        printed = StringIO()
-        with redirect_stdout(printed):
-            exec(compile(source, self._page, "exec", dont_inherit=True), self._namespace)
-        self._printed = printed.getvalue()
+    def _type(self, fence: Fence) -> None:
+        # Who was at the shell begins Python anew, and what was typed before is gone.
+        if self._python is not None and self._left_python:
+            self._python.leave()
+            self._python = None
+        if self._python is None:
+            self._python = Interpreter(self._directory)
+        self._left_python = False
+        self._printed = self._python.run(self._page, fence.line, fence.body)
 
     def _console(self, fence: Fence) -> None:
         if self._terminal is None:
             self._terminal = Terminal(self._directory, self._port)
+        self._left_python = True
         for command, said in commands(fence):
             printed = self._terminal.run(command)
             self._compare(fence.line, said, printed, f"$ {command}\n")
@@ -114,3 +121,16 @@ def test_what_is_said_to_be_made_can_be_made() -> None:
 @pytest.mark.parametrize("page", pages(), ids=page_id)
 def test_nobody_is_told_to_install_what_has_our_name_on_the_index(page: Path) -> None:
     assert re.findall(r"pip3? install +['\"]?statehouse\b", page.read_text()) == []
+
+
+@pytest.mark.needs("bash")
+def test_what_was_typed_is_gone_in_python_that_is_begun_after_the_shell(tmp_path: Path) -> None:
+    directory = tmp_path / "reader"
+    directory.mkdir()
+    page = "```python\nname = 1\n```\n\n```console\n$ true\n```\n\n```python\nprint(name)\n```\n"
+    with closing(Reader(ROOT / "README.md", directory)) as reader:
+        typed, shell, again = fences(page)
+        reader.read(typed)
+        reader.read(shell)
+        with pytest.raises(pytest.fail.Exception, match="NameError: name 'name' is not defined"):
+            reader.read(again)
