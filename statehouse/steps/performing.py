@@ -43,6 +43,7 @@ from statehouse.extend import TransactionLogic
 from statehouse.steps import failures
 from statehouse.steps.attempts import Attempts
 from statehouse.steps.body import Step
+from statehouse.steps.conflicts import changed, given_up
 from statehouse.steps.driving import Pause, StepFlow
 from statehouse.steps.effects import intend
 from statehouse.steps.nesting import Footprint
@@ -124,7 +125,7 @@ def _run(call: StepCall, replaced: StepRecord | None) -> StepFlow[Any]:
             if options.effect == "at_most_once":
                 raise (yield from _record_conflict(call, step, attempts, replaced, output, error)) from error
             if attempts.conflicts > options.conflict_retries:
-                raise
+                raise (yield from given_up(call, attempts, error)) from error
             yield Pause(attempts.conflict_delay_s())
         else:
             return output.given
@@ -208,8 +209,9 @@ def _record_conflict(
     yield from _record(call, step, logic, attempts, replaced, "conflicted", output=output)
     path = call.identity.path
     return StepConflictError(
-        f"the step {path} ran, and its state changes were not applied: {conflict}. It is at_most_once, so "
-        "it does not run again; its result is on this error",
+        f"the step {path} ran, and its state changes were not applied: {changed(conflict)} had changed "
+        f"meanwhile (commit_ts {conflict.details.get('commit_ts', 0)}). It is at_most_once, so it does not "
+        "run again; its result is on this error",
         path=path,
         result=output.given,
         commit_ts=logic.commit_ts,

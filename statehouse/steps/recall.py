@@ -15,14 +15,13 @@ step asks of its children. They run again.
 from __future__ import annotations
 
 import json
-import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from statehouse.errors import StepConflictError, StepMismatchError
 from statehouse.steps import failures
 from statehouse.steps.driving import StepFlow
 from statehouse.steps.record import StepRecord
-from statehouse.steps.warning import StepWarning
+from statehouse.steps.warning import warn
 from statehouse.steps.writing import names_in
 
 if TYPE_CHECKING:
@@ -180,9 +179,7 @@ def _cut(text: str, begin: int) -> str:
 
 def _warn_of_source(call: StepCall, record: StepRecord) -> None:
     if call.run.warn_once(f"source {record.function}"):
-        warnings.warn(
+        warn(
             f"{record.function} has changed since the run {record.run_id} recorded {record.path}; what is "
-            "recorded stays as it is",
-            StepWarning,
-            stacklevel=2,
+            "recorded stays as it is"
         )

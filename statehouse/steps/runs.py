@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,7 +38,7 @@ from statehouse.steps.record import RunRecord, run_from_entry, run_to_json
 from statehouse.steps.scope import scope
 from statehouse.steps.shapes import to_json
 from statehouse.steps.shared import SharedValues, Slot, json_payload
-from statehouse.steps.warning import StepWarning
+from statehouse.steps.warning import warn
 from statehouse.steps.writing import Slots
 
 if TYPE_CHECKING:
@@ -317,11 +316,9 @@ class RunLogic:
         paths = self.history.not_asked_for() if self.resumed else []
         if paths:
             more = f" and {len(paths) - _NAMED_MAX} more" if len(paths) > _NAMED_MAX else ""
-            warnings.warn(
+            warn(
                 f"the run {self.run_id} ended without calling {', '.join(paths[:_NAMED_MAX])}{more}, which "
-                "it had recorded: the program has changed, or took another way",
-                StepWarning,
-                stacklevel=2,
+                "it had recorded: the program has changed, or took another way"
             )
 
     # What steps need of their run.

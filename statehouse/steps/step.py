@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import types
-import warnings
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import replace
@@ -20,7 +19,7 @@ from statehouse.steps.options import CONFLICT_RETRIES, Backoff, Effect, IfUnknow
 from statehouse.steps.results import Results
 from statehouse.steps.scope import Inside, Scope, scope
 from statehouse.steps.spans import current_span_id, span_of_step
-from statehouse.steps.warning import StepWarning
+from statehouse.steps.warning import warn
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -164,7 +163,7 @@ class StepFunction(Generic[P, R_co]):
             raise StepError(where)
         if not self._warned:
             self._warned = True
-            warnings.warn(where, StepWarning, stacklevel=3)
+            warn(where)
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)

@@ -9,11 +9,13 @@ import pytest
 from statehouse import (
     ConflictError,
     NotFoundError,
+    Origin,
     Statehouse,
     StepConflictError,
     StepError,
     StepMismatchError,
     current_step,
+    use_origin,
 )
 from tests.steps.colours import Colour, Killed
 from tests.steps.conftest import Worker
@@ -113,9 +115,25 @@ def test_conflicts_without_end_are_an_error(sh: Statehouse, colour: Colour) -> N
         sh.write("total", total + 1, agent_id="a")
         state["total"] = total
 
-    with pytest.raises(ConflictError), colour.run(sh):
+    with pytest.raises(ConflictError) as raised, colour.run(sh):
         colour.step(add, conflict_retries=2)()
     assert sh.get_state("total", agent_id="a").value == 3
+    assert "ran 3 times, and conflicts with itself: it reads default/a/total" in str(raised.value)
+    assert "write by current_step().state" in str(raised.value)
+    assert (len(raised.value.keys), raised.value.commit_ts > 0) == (1, True)
+
+
+def test_a_step_that_others_always_overtake_says_who(sh: Statehouse, colour: Colour) -> None:
+    def add() -> None:
+        state = current_step().state
+        total = state.get("total", 0)
+        with use_origin(Origin(run_id="r-other", step="rival#1")):
+            sh.write("total", total + 1, agent_id="a")
+        state["total"] = total
+
+    said = r"each time default/a/total had changed .* of the step rival#1 of run r-other.*conflict_retries"
+    with pytest.raises(ConflictError, match=said), colour.run(sh):
+        colour.step(add, conflict_retries=1)()
 
 
 def test_a_scan_in_a_step_conflicts_with_a_new_key(sh: Statehouse, colour: Colour) -> None:
