@@ -196,6 +196,13 @@ class Connection:
         status: StoreStatus = yield Status()
         self.seen.status(status, self.monotonic())
 
+    def __reduce__(self) -> NoReturn:
+        """Refuses to be pickled or copied: whatever holds a connection meets this when it is."""
+        raise TypeError(
+            f"a Statehouse, and what holds one, cannot be pickled or deep-copied (here on {self.url}): "
+            "open one in each process"
+        )
+
     def __repr__(self) -> str:
         return f"<Connection {self.url}{' closed' if self.closed else ''}>"
 

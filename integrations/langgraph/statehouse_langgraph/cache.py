@@ -59,8 +59,9 @@ class StatehouseCache(BaseCache[ValueT]):
         serde: SerializerProtocol | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(serde=safe_serde(serde))
+        # First: who pickles this meets it first, and hears why it cannot be.
         self._client = client
+        super().__init__(serde=safe_serde(serde))
         self._rows = Rows(connection_to(client, namespace, whose="StatehouseCache"), namespace, clock)
 
     @classmethod

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -48,3 +51,12 @@ def test_what_is_no_serializer_is_refused(made: Any, handle: Statehouse) -> None
     for wrong in (5, "msgpack", object(), JsonPlusSerializer, AllowlistSerializer):
         with pytest.raises(InvalidArgumentError, match="serde must be a serializer"):
             made(handle, serde=wrong)
+
+
+@pytest.mark.parametrize("made", CLASSES)
+@pytest.mark.parametrize("taken", [pickle.dumps, copy.deepcopy], ids=["pickle", "deepcopy"])
+def test_what_has_a_store_open_is_not_pickled_nor_copied_with_it(
+    made: Any, taken: Callable[[Any], Any], handle: Statehouse
+) -> None:
+    with pytest.raises(TypeError, match=r"cannot be pickled or deep-copied.*open one in each process"):
+        taken(made(handle))

@@ -44,8 +44,9 @@ class ThreadAdministration(BaseCheckpointSaver[str]):
         serde: SerializerProtocol,
         ttl: Ttl | None,
     ) -> None:
-        super().__init__(serde=serde)
+        # First: who pickles this meets it first, and hears why it cannot be.
         self.client = client
+        super().__init__(serde=serde)
         self._backing = backing
         self._ttl = ttl
         self._sweepers: list[Sweeper] = []
