@@ -14,10 +14,10 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from statehouse.cli.tables import Column, Table
 from statehouse.programs.words import paragraph, printable
 
 if TYPE_CHECKING:
@@ -180,23 +180,6 @@ def shown_bytes(size: int) -> str:
     return f"{number:.1f} {unit}"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a table.
-
-    Attributes:
-        title: Its heading on a terminal.
-        style: How rich styles it.
-        right: Whether it is aligned to the right, as numbers are.
-        wide: Whether it takes the room that is left.
-    """
-
-    title: str
-    style: str = ""
-    right: bool = False
-    wide: bool = False
-
-
 class Output:
     """Where a command writes, and in which of the three ways."""
 
@@ -318,47 +301,15 @@ class Output:
         """The first rows decide how wide the columns are, so that a million rows need no memory."""
         rows = ([printable(cell) for cell in cells(item)] for item in items)
         count = 0
-        widths: list[int] = []
+        table: Table | None = None
         while page := list(islice(rows, _ROWS_AT_ONCE)):
+            first = table is None
+            if table is None or not table.takes(page):
+                table = Table.of(columns, page, self.console.width)
+            for line in table.lines(page, header=first):
+                self.console.print(line, soft_wrap=True)
             count += len(page)
-            widths = widths or self._widths(columns, page)
-            self._print_page(columns, widths, page, header=count == len(page))
         return count
-
-    def _widths(self, columns: Sequence[Column], page: list[list[str]]) -> list[int]:
-        from rich.cells import cell_len
-
-        rows = chain([[column.title for column in columns]], page)
-        widths = [max(map(cell_len, texts)) for texts in zip(*rows, strict=True)]
-        room = self.console.width - 2 * (len(columns) - 1)
-        over = sum(widths) - room
-        for wanted in (True, False):
-            for index, column in enumerate(columns):
-                if over > 0 and column.wide is wanted:
-                    cut = min(over, max(0, widths[index] - (24 if wanted else 12)))
-                    widths[index] -= cut
-                    over -= cut
-        return widths
-
-    def _print_page(
-        self, columns: Sequence[Column], widths: list[int], page: list[list[str]], *, header: bool
-    ) -> None:
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None, show_header=header, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-        for column, width in zip(columns, widths, strict=True):
-            table.add_column(
-                column.title,
-                style=column.style,
-                justify="right" if column.right else "left",
-                width=width,
-                no_wrap=True,
-                overflow="ellipsis",
-            )
-        for row in page:
-            table.add_row(*[Text(cell) for cell in row])
-        self.console.print(table)
 
     @contextmanager
     def progress(self, what: str, *, unit: str = "") -> Iterator[Callable[[float, float], None]]:
