@@ -265,18 +265,15 @@ def step_from_entry(entry: Entry) -> StepRecord:
     Raises:
         InvalidArgumentError: It is not one, or was written by a newer Statehouse.
     """
-    facts = _facts(entry)
+    facts = _facts(entry, "a step", ("name", "status"))
     known = {name: facts[short] for short, name in _STEP_NAMES.items() if short in facts}
     known["helpers"] = tuple([(kind, value) for kind, value in known.get("helpers", ())])
     known.setdefault("ordinal", 0)
     known.setdefault("input", {})
     path = entry.key.key.removeprefix(keys.STEP)
-    try:
-        return StepRecord(
-            run_id=entry.key.agent_id, path=path, commit_ts=entry.commit_ts, version=entry.version, **known
-        )
-    except TypeError as error:
-        raise InvalidArgumentError(f"{entry.key} is not the record of a step: {error}") from None
+    return StepRecord(
+        run_id=entry.key.agent_id, path=path, commit_ts=entry.commit_ts, version=entry.version, **known
+    )
 
 
 def run_from_entry(entry: Entry) -> RunRecord:
@@ -285,26 +282,30 @@ def run_from_entry(entry: Entry) -> RunRecord:
     Raises:
         InvalidArgumentError: It is not one, or was written by a newer Statehouse.
     """
-    facts = _facts(entry)
+    facts = _facts(entry, "a run", ("agent_id",))
     known = {name: facts[short] for short, name in _RUN_NAMES.items() if short in facts}
     known["retry"] = tuple(known.get("retry", ()))
     namespace = entry.key.namespace.removesuffix(keys.runs_namespace(""))
-    try:
-        return RunRecord(
-            run_id=entry.key.agent_id,
-            namespace=namespace,
-            commit_ts=entry.commit_ts,
-            version=entry.version,
-            **known,
-        )
-    except TypeError as error:
-        raise InvalidArgumentError(f"{entry.key} is not the record of a run: {error}") from None
+    return RunRecord(
+        run_id=entry.key.agent_id,
+        namespace=namespace,
+        commit_ts=entry.commit_ts,
+        version=entry.version,
+        **known,
+    )
 
 
-def _facts(entry: Entry) -> dict[str, Any]:
+def _facts(entry: Entry, of: str, needed: tuple[str, ...]) -> dict[str, Any]:
+    """The JSON of a record, which has the texts that are needed."""
     value = None if entry.payload is None else decode(entry.payload)
-    if not isinstance(value, dict) or "v" not in value:
-        raise InvalidArgumentError(f"{entry.key} is not a record of steps: {value!r:.80}")
+    if not isinstance(value, dict) or not isinstance(value.get("v"), int):
+        raise InvalidArgumentError(f"{entry.key} is not the record of {of}: {value!r:.80}")
+    if value["v"] <= FORMAT and (
+        lacking := [name for name in needed if not isinstance(value.get(name), str)]
+    ):
+        raise InvalidArgumentError(
+            f"{entry.key} is not the record of {of}, or a malformed one: it has no {', '.join(lacking)}"
+        )
     if value["v"] > FORMAT:
         raise InvalidArgumentError(
             f"{entry.key} was written by a newer Statehouse (records of version {value['v']}; this one reads "

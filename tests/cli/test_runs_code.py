@@ -65,6 +65,10 @@ def fails(run):
 def stops(run):
     return quote("tea")
 
+def leaves(run):
+    quote("tea")
+    raise SystemExit(3)
+
 def itself():
     with statehouse.Statehouse() as sh:
         sh.write("seen", 1, agent_id="buyer")
@@ -84,6 +88,8 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     name = f"shop_{next(_numbers)}_{os.getpid()}"
     (tmp_path / f"{name}.py").write_text(SHOP)
     (tmp_path / f"{name}_broken.py").write_text("import statehouse\nnothing.works\n")
+    (tmp_path / f"{name}_typed.py").write_text("import statehouse\n\ndef main(run:\n")
+    (tmp_path / f"{name}_exits.py").write_text("import sys\nsys.exit(3)\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield name
@@ -273,6 +279,10 @@ def test_a_fork_that_no_record_answers_says_what_to_do(shop: str, anywhere: Run)
         (("verify", "r-1", "{shop}:wants"), 2, "wants one, two: a program takes the run"),
         (("verify", "r-1", "no_such_module:main"), 2, "there is no module no_such_module here"),
         (("verify", "r-1", "{shop}_broken:main"), 2, "cannot be imported: NameError: name 'nothing'"),
+        (("verify", "r-1", "{shop}_typed:main"), 2, "{shop}_typed.py, line 3)"),
+        (("verify", "r-1", "{shop}_exits:main"), 2, "it ends the process by sys.exit(3) ("),
+        (("verify", "r-1", "{shop}_exits:main"), 2, "{shop}_exits.py, line 2)"),
+        (("verify", "r-1", "{shop}:leaves"), 1, "the program ended the process by sys.exit(3) ("),
         (("verify", "r-9", "{shop}:main"), 3, "there is no run r-9"),
         (("verify", "r-1", "{shop}:main", "--bodies", "ordr"), 3, "there are: order#1"),
         (("debug", "r-1", "{shop}:main", "--step", "ordr"), 3, "order#1"),
@@ -294,7 +304,7 @@ def test_what_cannot_be_run_is_said_in_words(
     shop: str, anywhere: Run, args: tuple[str, ...], code: int, message: str
 ) -> None:
     ran = anywhere("run", *[arg.format(shop=shop) for arg in args])
-    assert (ran.code, message in ran.err) == (code, True), ran.err
+    assert (ran.code, message.format(shop=shop) in ran.err) == (code, True), ran.err
 
 
 @pytest.mark.slow

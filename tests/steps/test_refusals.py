@@ -257,8 +257,16 @@ def test_a_record_of_a_newer_version_is_refused(memory: Statehouse) -> None:
 @pytest.mark.parametrize("value", [7, [], {"v": 1}, {"name": "work"}])
 def test_what_is_no_record_is_refused(memory: Statehouse, value: Any) -> None:
     memory.write("step/work#1", value, agent_id="r-1", namespace="default.runs")
-    with pytest.raises(InvalidArgumentError, match="is not"):
+    with pytest.raises(InvalidArgumentError, match="is not the record of a step"):
         run_flow(memory, read_steps("default", "r-1"))
+
+
+@pytest.mark.parametrize("value", [{"v": 1}, {"v": 1, "agent_id": 7}])
+def test_a_malformed_record_of_a_run_says_what_it_has_not(memory: Statehouse, value: Any) -> None:
+    memory.write("run", value, agent_id="r-9", namespace="default.runs")
+    said = r"default\.runs/r-9/run is not the record of a run, or a malformed one: it has no agent_id"
+    with pytest.raises(InvalidArgumentError, match=said):
+        run_flow(memory, read_run("default", "r-9"))
 
 
 def test_there_is_no_run_that_is_not_there(memory: Statehouse) -> None:

@@ -66,12 +66,31 @@ def loaded(name: str) -> Program:
         return programs.load(name)
     except StatehouseError:
         raise
-    except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    except SystemExit as error:
         raise Refusal(
-            f"{name} cannot be imported: {type(error).__name__}: {error}{where}", Exit.USAGE
+            f"{name} cannot be imported: it ends the process by sys.exit({_code(error)}){_where(error)}; keep "
+            'that under `if __name__ == "__main__":`',
+            Exit.USAGE,
         ) from error
+    except Exception as error:
+        said = error.msg if isinstance(error, SyntaxError) else error
+        raise Refusal(
+            f"{name} cannot be imported: {type(error).__name__}: {said}{_where(error)}", Exit.USAGE
+        ) from error
+
+
+def _code(error: SystemExit) -> str:
+    return "" if error.code is None else repr(error.code)
+
+
+def _where(error: BaseException) -> str:
+    """In which line of a module something went wrong, without the machinery that imports it."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({error.filename}, line {error.lineno})"
+    frames = [
+        each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<frozen ")
+    ]
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
 
 
 @contextlib.contextmanager
@@ -79,7 +98,7 @@ def program_runs(*, aside: bool = True) -> Iterator[None]:
     """Around a program: what it prints goes to stderr, if `aside`; and its own errors are shown as its own.
 
     Raises:
-        Exit: It raised something before its run began, or after that had ended.
+        Exit: It raised something before its run began, or after that had ended; or it ended the process.
     """
     from statehouse.errors import StatehouseError
 
@@ -88,6 +107,9 @@ def program_runs(*, aside: bool = True) -> Iterator[None]:
             yield
     except (StatehouseError, Refusal):
         raise
+    except SystemExit as error:
+        note(f"the program ended the process by sys.exit({_code(error)}){_where(error)}")
+        raise click.exceptions.Exit(Exit.FINDINGS) from None
     except Exception as error:  # noqa: BLE001 - it is the program's, and nothing of ours
         show_error(error)
         raise click.exceptions.Exit(Exit.FINDINGS) from None
