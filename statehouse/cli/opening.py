@@ -10,13 +10,16 @@ A daemon is asked; without a URL, the one of this machine. An exported run is re
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from statehouse.cli.show import note
-from statehouse.errors import ConnectionError, NotFoundError
+from statehouse.client.url import DEFAULT_URL
+from statehouse.errors import ConnectionError, DirectoryLockedError, NotFoundError
 from statehouse.programs.exits import Exit, Refusal
 from statehouse.protocol.names import DEFAULT_NAMESPACE
 
@@ -99,13 +102,17 @@ def writing(
             f"{address.url} is an exported run, which is read-only; --url names the store to write to",
             Exit.USAGE,
         )
-    if address.kind == "file":
-        if not create:
-            _require_store(address)
-        elif not Path(address.where, "rocks").exists():
-            note(f"making a new store in {address.where}")
-    with _opened(settings, address, accept_data_loss=accept_data_loss) as sh:
-        yield sh
+    if address.kind == "file" and not create:
+        _require_store(address)
+    is_new = address.kind == "file" and not Path(address.where, "rocks").exists()
+    try:
+        with _opened(settings, address, accept_data_loss=accept_data_loss) as sh:
+            if is_new:
+                # Not before it is opened: that may be refused.
+                note(f"making a new store in {address.where}")
+            yield sh
+    except DirectoryLockedError as error:
+        raise Refusal(_held(error), Exit.UNAVAILABLE) from None
 
 
 @contextmanager
@@ -168,6 +175,43 @@ def shown_holder(holder: dict[str, Any]) -> str:
     if len(command) > 60:
         command = command[:59] + "…"
     return f"process {holder['pid']} ({command})" if command else f"process {holder['pid']}"
+
+
+def _held(error: DirectoryLockedError) -> str:
+    """Gives what to do about a directory that another process has."""
+    holder: dict[str, Any] = error.details["holder"]
+    if holder.get("pid") == os.getpid():
+        return error.message
+    path = str(error.path)
+    if not holder:
+        return f"the store in {path!r} is held by another process; stop that, or use the store through it"
+    held = f"the store in {path!r} is held by {shown_holder(holder)}"
+    words = _words(str(holder.get("command", "")))
+    if not _is_daemon(words):
+        return f"{held}; only one process can write to a directory at a time: stop that one first"
+    listens = [after for word, after in pairwise(words) if word == "--listen"]
+    listens += [word.removeprefix("--listen=") for word in words if word.startswith("--listen=")]
+    if listens and not listens[0].endswith(":0"):
+        return f"{held}, a daemon; write through it: --url {listens[0]}"
+    return (
+        f"{held}, a daemon; write through it: --url with the address that it listens on, {DEFAULT_URL} "
+        "unless it was told another"
+    )
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        # A long one is cut, perhaps within quotes.
+        return command.split()
+
+
+def _is_daemon(words: list[str]) -> bool:
+    # Behind the interpreter and its options stands the program.
+    return any(
+        Path(word).name in ("statehoused", "statehoused.exe", "statehouse.daemon") for word in words[:4]
+    )
 
 
 def _address(settings: Settings) -> Address:

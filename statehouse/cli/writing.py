@@ -14,6 +14,7 @@ from statehouse.cli.command import COUNT, Command, Settings
 from statehouse.cli.command import accept_data_loss as accept_data_loss_option
 from statehouse.cli.show import Output, printable
 from statehouse.programs.exits import Exit, Refusal
+from statehouse.protocol.names import DEFAULT_NAMESPACE, RecordKey, check_record_key
 
 if TYPE_CHECKING:
     from statehouse import Transaction
@@ -58,11 +59,14 @@ def put(
     does not hold.
     """
     from statehouse.cli.opening import writing
+    from statehouse.extend import encode
 
     _check_one(if_version, if_commit_ts)
     if text and raw:
         raise Refusal("give --text or --bytes, not both", Exit.USAGE)
-    content = _value(value, text=text, raw=raw)
+    # Before there is a store: what cannot be written must not leave a new one behind.
+    _check_name(settings, agent, key)
+    content = encode(_value(value, text=text, raw=raw))
     with writing(settings, accept_data_loss=accept_data_loss, create=True) as sh:
         with sh.transaction() as tx:
             tx.write(key, content, agent_id=agent, if_version=if_version, if_commit_ts=if_commit_ts)
@@ -102,6 +106,11 @@ def delete(
 def _check_one(if_version: int | None, if_commit_ts: int | None) -> None:
     if if_version is not None and if_commit_ts is not None:
         raise Refusal("give --if-version or --if-commit-ts, not both", Exit.USAGE)
+
+
+def _check_name(settings: Settings, agent: str, key: str) -> None:
+    namespace = DEFAULT_NAMESPACE if settings.namespace is None else settings.namespace
+    check_record_key(RecordKey(namespace, agent, key))
 
 
 def _show(settings: Settings, tx: Transaction, name: str, done: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from statehouse import Statehouse
+from tests.cli.conftest import environment
 
 Run = Callable[..., Any]
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
@@ -41,7 +42,42 @@ def test_a_store_that_is_held_is_not_written(directory: Path, spawn: Spawn) -> N
         _, err = writer.communicate()
         assert writer.returncode == 5
         assert f"held by process {os.getpid()}" in err.decode()
+        assert "stop that one first" in err.decode()
+        assert "read_only" not in err.decode()
         assert sh.get_state("k", agent_id="a").value == 1
+
+
+@pytest.mark.parametrize(
+    "listen,told",
+    [
+        (("--listen", "unix:{}"), "write through it: --url unix:{}"),
+        (("--listen=unix:{}",), "write through it: --url unix:{}"),
+        ((), "write through it: --url with the address that it listens on, localhost:50051 unless"),
+    ],
+    ids=["listen", "listen=", "environment"],
+)
+def test_who_writes_to_a_directory_that_a_daemon_holds_is_told_to_go_through_it(
+    directory: Path, spawn: Spawn, tmp_path: Path, listen: tuple[str, ...], told: str
+) -> None:
+    socket = tmp_path / "s"
+    daemon = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "statehouse.daemon", "--data-dir", str(directory)),
+            *(word.format(socket) for word in listen),
+        ],
+        env={**environment(""), "STATEHOUSE_LISTEN": f"unix:{socket}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert daemon.stdout is not None
+    daemon.stdout.readline()
+    writer = spawn("put", "a", "k", "2")
+    _, err = writer.communicate()
+    daemon.terminate()
+    daemon.communicate()
+    assert writer.returncode == 5
+    assert f"held by process {daemon.pid}" in err.decode()
+    assert told.format(socket) in err.decode()
 
 
 def test_follow_shows_what_another_process_commits_and_ends_quietly_on_ctrl_c(

@@ -54,6 +54,38 @@ def test_put_of_a_bare_word_says_how_a_text_is_written(run: Run, directory: Path
     assert "'\"tea\"'" in done.err
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("a", "b", "NaN"),
+        ("a", "b", "[" * 40 + "]" * 40),
+        ("a", "b", '"\\ud800"'),
+        ("a", "", "1"),
+        ("", "b", "1"),
+        ("a" * 300, "b", "1"),
+        ("a", "b", "1", "-n", ""),
+    ],
+    ids=lambda args: " ".join(args)[:30],
+)
+def test_put_of_what_cannot_be_written_makes_no_store(
+    run: Run, directory: Path, args: tuple[str, ...]
+) -> None:
+    done = run("put", *args)
+    assert (done.code, directory.exists()) == (2, False)
+    assert "making a new store" not in done.err
+
+
+def test_put_into_a_directory_of_other_things_does_not_say_that_it_makes_a_store(
+    run: Run, directory: Path
+) -> None:
+    directory.mkdir()
+    directory.joinpath("notes.txt").touch()
+    done = run("put", "a", "k", "1")
+    assert done.code == 2
+    assert "is not empty and is not a store" in done.err
+    assert "making a new store" not in done.err
+
+
 def test_put_of_a_value_with_a_dash_says_how(anywhere: Run) -> None:
     assert "write -- before" in anywhere("put", "a", "k", "-5").err
     assert anywhere("put", "a", "k", "--", "-5").code == 0
