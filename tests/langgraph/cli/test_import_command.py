@@ -56,9 +56,105 @@ def test_an_import_can_be_of_some_threads(database: Path, tmp_path: Path) -> Non
     store = f"file:{tmp_path / 'store'}"
     ran("import", "--from", f"sqlite:{database}", "--thread", "two", url=store)
     assert [line.split("\t")[0] for line in ran("threads", url=store).out.splitlines()] == ["two"]
-    assert (
-        "has no thread nobody"
-        in ran("import", "--from", f"sqlite:{database}", "--thread", "nobody", url=store).err
+
+
+def test_an_import_of_a_thread_that_is_not_there_exits_with_3(database: Path, tmp_path: Path) -> None:
+    store = f"file:{tmp_path / 'store'}"
+    of_two = ("--thread", "two", "--thread", "nobody")
+    found = ran("import", "--from", f"sqlite:{database}", *of_two, url=store)
+    assert (found.code, "has no thread nobody" in found.err) == (3, True)
+    assert "of 1 threads" in found.out
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_an_import_leaves_what_it_read_and_nothing_beside_it(mode: str, tmp_path: Path) -> None:
+    path = kept(tmp_path / "database", mode)
+    before = path.read_bytes()
+    assert ran("import", "--from", f"sqlite:{path}", url=f"file:{tmp_path / 'store'}").code == 0
+    assert [each.name for each in path.parent.iterdir()] == ["checkpoints.db"]
+    assert path.read_bytes() == before
+
+
+def test_an_import_leaves_what_waits_beside_a_database_to_whoever_writes_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoints.db"
+    with closing(sqlite3.connect(path, check_same_thread=False)) as connection:
+        talk(SqliteSaver(connection), "one")
+        wal = path.with_name("checkpoints.db-wal")
+        before = path.read_bytes(), wal.read_bytes()
+        assert before[1]
+        found = ran("import", "--from", f"sqlite:{path}", url=f"file:{tmp_path / 'store'}")
+        assert "of 1 threads" in found.out
+        assert (path.read_bytes(), wal.read_bytes()) == before
+
+
+@pytest.mark.needs("setpriv")
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_an_import_reads_a_database_in_a_directory_that_cannot_be_written(mode: str, tmp_path: Path) -> None:
+    path = kept(tmp_path / "database", mode)
+    done = imported_without_writing_in(path.parent, path, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "of 1 threads" in done.stdout
+
+
+@pytest.mark.needs("setpriv")
+def test_an_import_never_reads_a_database_without_what_waits_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoints.db"
+    alone = tmp_path / "copy"
+    alone.mkdir()
+    with closing(sqlite3.connect(path, check_same_thread=False)) as connection:
+        talk(SqliteSaver(connection), "one")
+        for name in ("checkpoints.db", "checkpoints.db-wal"):
+            (alone / name).write_bytes((tmp_path / name).read_bytes())
+    done = imported_without_writing_in(alone, alone / "checkpoints.db", tmp_path)
+    assert done.returncode == 5
+    assert "copy it, with what is beside it, to a directory that can be written" in done.stderr
+
+
+def kept(directory: Path, mode: str) -> Path:
+    """Gives a database with a thread, that was closed as it should be."""
+    directory.mkdir()
+    path = directory / "checkpoints.db"
+    with closing(sqlite3.connect(path, check_same_thread=False)) as connection:
+        talk(SqliteSaver(connection), "one")
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+    return path
+
+
+def imported_without_writing_in(
+    directory: Path, path: Path, tmp_path: Path
+) -> subprocess.CompletedProcess[str]:
+    """Imports in a process that may not write to a directory, not even as the superuser."""
+    as_anybody = [] if os.geteuid() else ["setpriv", "--bounding-set", "-dac_override"]
+    program = [sys.executable, "-m", "statehouse_langgraph", "--url", f"file:{tmp_path / 'store'}"]
+    directory.chmod(0o555)
+    try:
+        return subprocess.run(
+            [*as_anybody, *program, "import", "--from", f"sqlite:{path}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        directory.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "source, said",
+    [
+        ("sqlite:", "names no file; write sqlite:checkpoints.db"),
+        ("checkpoints.db", "did you mean sqlite:checkpoints.db ?"),
+        ("mysql://u:s3cret@host/db", "'mysql://u:...@host/db' is neither"),
+        ("mysql://u:s3cret/@host/db", "'mysql://u:...@host/db' is neither"),
+        ("mysql://host/db?password=s3cret&x=1", "'mysql://host/db?password=...&x=1' is neither"),
+    ],
+)
+def test_an_import_from_what_is_no_source_says_what_is_meant_and_no_password(
+    source: str, said: str, tmp_path: Path
+) -> None:
+    found = ran("import", "--from", source, url=f"file:{tmp_path / 'store'}")
+    assert (found.code, said in " ".join(found.err.split()), "s3cret" in found.err) == (2, True, False), (
+        found.err
     )
 
 
