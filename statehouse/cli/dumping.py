@@ -14,15 +14,15 @@ What an operation looks like is `statehouse.protocol.lines`'s, and so a load res
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
+from statehouse.debug.exports.file import writing_to
+from statehouse.errors import AlreadyExistsError
 from statehouse.programs.exits import Exit, Refusal
 from statehouse.protocol.lines import event_to_json, json_bytes
 
@@ -50,48 +50,48 @@ class Range(NamedTuple):
 
 
 def dump_to(
-    sh: Statehouse, target: str, range_: Range, progress: Callable[[float, float], None]
+    sh: Statehouse,
+    target: str,
+    range_: Range,
+    progress: Callable[[float, float], None],
+    *,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Writes a dump to a file, or to stdout (``-``), and gives a summary of it.
 
-    A file gets its name when it is whole and on disk; what had the name before is replaced then.
+    A file gets its name when it is whole and on disk; with force it replaces what had the name before.
 
     Raises:
-        Refusal: The file cannot be made.
-        OSError: It cannot be written.
+        Refusal: The file is there already and is not to be replaced, or cannot be made or written.
+        OSError: stdout cannot be written.
         StatehouseError: The store cannot be read.
     """
-    with _opened(target) as file:
+    with _opened(target, force=force) as file:
         return _write(sh, file, range_, progress)
 
 
 @contextmanager
-def _opened(target: str) -> Iterator[IO[bytes]]:
+def _opened(target: str, *, force: bool) -> Iterator[IO[bytes]]:
     if target == "-":
         sys.stdout.flush()
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     path = Path(target)
+    begun = False
     try:
-        if path.exists() and not path.is_file():
-            # A pipe or a device; a directory refuses.
-            with path.open("wb") as device:
-                yield device
-            return
-        # It holds what the agents know, so it is for its owner alone.
-        file = NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".partial", delete=False)  # noqa: SIM115
-    except OSError as error:
-        raise Refusal(f"cannot write {target!r}: {error.strerror}", Exit.USAGE) from None
-    try:
-        with file:
+        # A pipe or a device is written to; a directory refuses.
+        is_stream = path.exists() and not path.is_file()
+        with path.open("wb") if is_stream else writing_to(path, replace=force) as file:
+            begun = True
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(path)
-    except BaseException:
-        Path(file.name).unlink(missing_ok=True)
+    except AlreadyExistsError:
+        raise Refusal(f"{target!r} is there already; --force replaces it", Exit.CONFLICT) from None
+    except BrokenPipeError:
         raise
+    except OSError as error:
+        code = Exit.UNAVAILABLE if begun else Exit.USAGE
+        raise Refusal(f"cannot write {target!r}: {error.strerror or error}", code) from None
 
 
 def _write(

@@ -170,8 +170,11 @@ def _write_problems(output: Output, problems: list[Problem]) -> None:
 @click.option("--output", "-o", "target", required=True, metavar="FILE", help="Where to; - is stdout.")
 @click.option("--from", "from_", type=POINT, help="The first commit: a commit_ts, a time or an age.")
 @click.option("--to", type=POINT, help="The last commit. Default: the newest.")
+@click.option("--force", is_flag=True, help="Replace the file, if there is one.")
 @click.pass_obj
-def dump(settings: Settings, *, target: str, from_: int | datetime | None, to: int | datetime | None) -> None:
+def dump(
+    settings: Settings, *, target: str, from_: int | datetime | None, to: int | datetime | None, force: bool
+) -> None:
     """Write the events as JSON lines.
 
     For `store load`, and for other programs. The first line is a header, the last one a trailer with count
@@ -185,7 +188,7 @@ def dump(settings: Settings, *, target: str, from_: int | datetime | None, to: i
         sh = reader.sh
         wanted = _range(sh, from_, to)
         with output.progress("dumping", unit="events") as progress:
-            done = dump_to(sh, target, wanted, progress)
+            done = dump_to(sh, target, wanted, progress, force=force)
     if settings.json and target != "-":
         output.document(done)
     elif target != "-":

@@ -254,9 +254,30 @@ def test_a_dump_that_fails_half_way_leaves_the_file_of_before(
     key, _ = store.scan(Table.HISTORY, b"", b"\xff" * 24)[0]
     store.write([(Table.HISTORY, key, None)])
     store.close()
-    assert run("store", "dump", "-o", str(target)).code == 6
+    assert run("store", "dump", "-o", str(target), "--force").code == 6
     assert target.read_bytes() == before
     assert [path.name for path in target.parent.iterdir()] == ["dump.jsonl"]
+
+
+def test_a_file_that_is_there_is_replaced_only_by_force(run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "dump.jsonl"
+    target.write_text("dear diary\n")
+    run("put", "a", "k", "1")
+    refused = run("store", "dump", "-o", str(target))
+    assert (refused.code, target.read_text()) == (4, "dear diary\n")
+    assert refused.err == f"statehousectl: {str(target)!r} is there already; --force replaces it\n"
+    assert run("store", "dump", "-o", str(target), "--force").code == 0
+    assert target.read_bytes() == run("store", "dump", "-o", "-").raw
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to /dev/full")
+def test_a_dump_that_finds_no_room_names_its_file(run: Run) -> None:
+    run("put", "a", "k", "1")
+    done = run("store", "dump", "-o", "/dev/full")
+    assert (done.code, done.err) == (
+        5,
+        "statehousectl: cannot write '/dev/full': No space left on device\n",
+    )
 
 
 def test_a_dump_is_written_into_a_named_pipe(spawn: Spawn, run: Run, tmp_path: Path) -> None:
