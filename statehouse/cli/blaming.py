@@ -59,6 +59,8 @@ def _show(output: Output, found: Blame, level: int) -> None:
     indent = "  " * level
     author = found.held.author
     version = f"  version {found.held.version}" if found.held.version else ""
+    if not version and found.held.kind is None:
+        version = "  absent"
     name = printable(str(found.name))
     value = held_text(found.held, max(24, output.width - len(indent) - len(name) - len(version) - 2))
     output.styled(indent, (name, "bold"), (version, "dim"), f"  {value}")

@@ -270,6 +270,21 @@ def test_a_fork_that_no_record_answers_says_what_to_do(shop: str, anywhere: Run)
     assert "no record answers the step tell#1 (its arguments are others)" in ran.err
 
 
+def test_an_id_of_a_fork_that_is_taken_is_told_in_words(shop: str, anywhere: Run) -> None:
+    again = ("run", "fork", "r-1", "--exec", f"{shop}:main", "--as", "f-1", "--step")
+    assert anywhere(*again, "order").code == 0
+    ran = anywhere(*again, "tell", "--set-output", "tell=1")
+    assert (ran.code, "{" in ran.err) == (4, False)
+    assert (
+        "the run f-1 is there, and is not this fork: it is a fork of r-1 at order#1; take another" in ran.err
+    )
+
+
+def test_the_runs_to_compare_are_quoted_for_a_shell(shop: str, anywhere: Run) -> None:
+    ran = anywhere("run", "fork", "r-1", "--step", "tell", "--exec", f"{shop}:main", "--as", "a fork; of it")
+    assert "statehousectl run diff r-1 'a fork; of it'\n" in ran.err
+
+
 @pytest.mark.parametrize(
     "args, code, message",
     [
@@ -283,6 +298,7 @@ def test_a_fork_that_no_record_answers_says_what_to_do(shop: str, anywhere: Run)
         (("verify", "r-1", "{shop}_exits:main"), 2, "it ends the process by sys.exit(3) ("),
         (("verify", "r-1", "{shop}_exits:main"), 2, "{shop}_exits.py, line 2)"),
         (("verify", "r-1", "{shop}:leaves"), 1, "the program ended the process by sys.exit(3) ("),
+        (("verify", "", "{shop}:main"), 2, "the id of a run must not be empty"),
         (("verify", "r-9", "{shop}:main"), 3, "there is no run r-9"),
         (("verify", "r-1", "{shop}:main", "--bodies", "ordr"), 3, "there are: order#1"),
         (("debug", "r-1", "{shop}:main", "--step", "ordr"), 3, "order#1"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from statehouse import Statehouse
 from tests.cli.screens import shown
-from tests.debug.purchases import SPAN, TRACE
+from tests.debug.purchases import SPAN, TRACE, count
 
 Run = Callable[..., Any]
 
@@ -132,6 +134,13 @@ def test_blame_leads_to_the_step_and_what_it_was_given(inspect: Run, bought: str
 def test_blame_is_separated_by_tabs_without_a_terminal(inspect: Run) -> None:
     out = inspect("blame", "market", "tea", "--at", "5").out
     assert out == "0\tdefault/market/tea\t1\t2\tr-42-morning\treprice#1\tmarket\t\t10\n"
+
+
+def test_blame_says_of_a_key_that_was_read_as_absent_that_it_was(run: Run, directory: Path) -> None:
+    with Statehouse(directory) as sh, sh.run("r-1", agent_id="counter"):
+        count(1)
+    lines = shown("blame", "counter", "count", url=f"file:{directory}")
+    assert lines[-1].split() == ["default/counter/count", "absent"]
 
 
 def test_blame_of_what_was_never_written_exits_with_3(inspect: Run) -> None:

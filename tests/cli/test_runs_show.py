@@ -185,6 +185,45 @@ def test_list_is_of_an_agent_of_a_status_and_limited(inspect: Run) -> None:
     assert inspect("run", "list", "--status", "lost").code == 2
 
 
+def test_a_list_that_stops_says_so_unless_that_was_asked_for(run: Run, directory: Path) -> None:
+    with Statehouse(directory) as sh:
+        for number in range(101):
+            with sh.run(f"r-{number}", agent_id="buyer"):
+                pass
+    ran = run("run", "list")
+    assert (len(ran.out.splitlines()), ran.err) == (
+        100,
+        "statehousectl: stopped after 100 runs, and there are more; see --limit\n",
+    )
+    assert "there may be more" in run("run", "list", "--status", "finished").err
+    for args in (("--limit", "100"), ("--limit", "101"), ("--agent", "nobody")):
+        assert run("run", "list", *args).err == ""
+
+
+def test_the_beginning_of_an_id_means_its_run_where_it_is_one(run: Run, directory: Path) -> None:
+    with Statehouse(directory) as sh:
+        for run_id in ("run-b87d396a", "run-b87d396a11", "run-b87dffff"):
+            with sh.run(run_id, agent_id="buyer"):
+                pass
+    meant = {
+        given: run("run", "show", given, "--json") for given in ("run-b87df", "run-b87d396a", "run-b87d")
+    }
+    assert meant["run-b87df"].document["run_id"] == "run-b87dffff"
+    assert meant["run-b87d396a"].document["run_id"] == "run-b87d396a"
+    assert meant["run-b87d"].code == 3
+    said = "run-b87d could be several runs: run-b87dffff, run-b87d396a11, run-b87d396a\n"
+    assert meant["run-b87d"].err.endswith(said)
+    assert run("run", "diff", "run-b87df", "run-b87d396a1").code == 0
+    for nothing in ("run-b87", "run-b87dfffff"):
+        assert f"there is no run {nothing} " in run("run", "show", nothing).err
+
+
+def test_an_id_that_no_run_can_have_is_said_to_be_one_of_a_run(inspect: Run) -> None:
+    for wrong, said in (("", "must not be empty"), ("a\nb", "contains a control character")):
+        ran = inspect("run", "show", wrong)
+        assert (ran.code, f"the id of a run {said}" in ran.err) == (2, True)
+
+
 def test_show_is_a_line_a_step_without_a_terminal(inspect: Run) -> None:
     rows = [line.split("\t") for line in inspect("run", "show", "r-42").out.splitlines()]
     assert [[*row[:4], *row[6:]] for row in rows] == [

@@ -205,7 +205,7 @@ def test_a_run_that_is_not_there_leaves_no_file(sh: Statehouse, tmp_path: Path) 
 
 def test_a_file_that_is_there_is_left_as_it_is(sh: Statehouse, path: Path) -> None:
     before = path.read_bytes()
-    with pytest.raises(AlreadyExistsError, match="--force"):
+    with pytest.raises(AlreadyExistsError, match="force=True replaces it"):
         debug.export(sh, "r-1", path)
     assert path.read_bytes() == before
     debug.export(sh, "r-1", path, force=True, all_state=True)

@@ -68,8 +68,8 @@ def loaded(name: str) -> Program:
         raise
     except SystemExit as error:
         raise Refusal(
-            f"{name} cannot be imported: it ends the process by sys.exit({_code(error)}){_where(error)}; keep "
-            'that under `if __name__ == "__main__":`',
+            f"{name} cannot be imported: it ends the process by sys.exit({_code(error)}){_where(error)}; "
+            'keep that under `if __name__ == "__main__":`',
             Exit.USAGE,
         ) from error
     except Exception as error:

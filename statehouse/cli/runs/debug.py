@@ -9,6 +9,7 @@ import click
 from statehouse.cli.command import Command, Settings
 from statehouse.cli.runs.cells import key_text, shortened
 from statehouse.cli.runs.code import divergence_json, lines_of, loaded, note_changed, program_runs, show_error
+from statehouse.cli.runs.naming import run_meant
 from statehouse.cli.show import Output, note, printable
 from statehouse.programs.exits import Exit
 
@@ -40,6 +41,7 @@ def debug(settings: Settings, *, run_id: str, program: str, step: str, pdb: bool
     function = loaded(program)
     # Whoever talks to pdb sees what the program prints among its answers.
     with reading(settings) as reader, program_runs(aside=settings.json or not pdb):
+        run_id = run_meant(reader.sh, run_id)
         found = debugging.debug(reader.sh, run_id, function, step=step, pdb=pdb, every_handle=True)
     output = Output(settings)
     if settings.json:

@@ -12,6 +12,7 @@ from statehouse.cli.diffing import LINE_STYLES, SIGNS, Change, change_lines
 from statehouse.cli.runs.cells import STATUS_STYLES, key_text
 from statehouse.cli.runs.documents import gaps_json, name_json, note_gaps, step_json
 from statehouse.cli.runs.listing import run_json
+from statehouse.cli.runs.naming import run_meant
 from statehouse.cli.show import Output, one_line, printable, shown_value
 from statehouse.programs.exits import Exit
 from statehouse.protocol.values import decode
@@ -54,6 +55,7 @@ def diff(settings: Settings, *, left: str, right: str) -> None:
 
     output = Output(settings)
     with reading(settings) as reader:
+        left, right = run_meant(reader.sh, left), run_meant(reader.sh, right)
         found = comparing.diff(reader.sh, left, right)
     if settings.json:
         output.document(_document(found))

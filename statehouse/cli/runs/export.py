@@ -13,6 +13,7 @@ import click
 from statehouse.cli.command import Command, Settings
 from statehouse.cli.reading import shown_json_time
 from statehouse.cli.runs.listing import shown_duration
+from statehouse.cli.runs.naming import run_meant
 from statehouse.cli.show import Output, note, printable, shown_bytes
 from statehouse.cli.times import shown_time
 from statehouse.programs.exits import Exit, Refusal
@@ -50,8 +51,9 @@ def export(settings: Settings, *, run_id: str, target: str | None, all_state: bo
     from statehouse.cli.opening import reading
 
     output = Output(settings)
-    path = _path(run_id, target)
     with reading(settings) as reader, output.progress("exporting", unit="commits") as progress:
+        run_id = run_meant(reader.sh, run_id)
+        path = _path(run_id, target)
         done = _write(reader.sh, run_id, path, all_state=all_state, force=force, progress=progress)
     if path is None:
         if sys.stderr.isatty():
@@ -76,6 +78,7 @@ def _write(
 ) -> Exported:
     from statehouse.debug.exports.exporting import export as export_run
     from statehouse.debug.exports.exporting import export_to
+    from statehouse.errors import AlreadyExistsError
 
     if path is None:
         sys.stdout.flush()
@@ -84,6 +87,8 @@ def _write(
         return done
     try:
         return export_run(sh, run_id, path, all_state=all_state, force=force, progress=progress)
+    except AlreadyExistsError:
+        raise Refusal(f"{str(path)!r} is there already; --force replaces it", Exit.CONFLICT) from None
     except OSError as error:
         raise Refusal(f"cannot write {str(path)!r}: {error.strerror or error}", Exit.USAGE) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ import click
 from statehouse.cli.command import Command, Settings
 from statehouse.cli.runs.cells import shortened
 from statehouse.cli.runs.code import ASSIGNMENT, loaded, program_runs, show_error
+from statehouse.cli.runs.naming import run_meant
 from statehouse.cli.show import Output, json_text, note, printable
 from statehouse.programs.exits import Exit, Refusal
 
@@ -69,7 +71,7 @@ def fork(
     with writing(settings) as sh, program_runs():
         found = forking.fork(
             sh,
-            run_id,
+            run_meant(sh, run_id),
             function,
             step=step,
             effects=effects,
@@ -126,7 +128,7 @@ def _show(output: Output, found: Forked) -> None:
         note(f"the program ended without calling {found.step}, the step that this is a fork at")
     if found.unused:
         note(f"given a result, and not called: {', '.join(found.unused)}")
-    note(f"compare them: statehousectl run diff {found.parent.run_id} {found.run_id}")
+    note(f"compare them: statehousectl run diff {quote(found.parent.run_id)} {quote(found.run_id)}")
 
 
 def _word(found: Forked) -> tuple[str, str]:

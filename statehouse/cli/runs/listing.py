@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["listing", "run_json", "shown_duration"]
 
+_ROWS_MAX = 100
 _STATUSES = ("running", "finished", "failed", "interrupted")
 
 
 @click.command("list", cls=Command)
 @click.option("--agent", "agent_id", metavar="AGENT", help="Only the runs of one agent.")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only runs that ended so, or run.")
-@click.option("--limit", type=COUNT, default=100, help="Stop after N rows. Default: 100.")
+@click.option("--limit", type=COUNT, help="Stop after N rows. Default: 100.")
 @click.pass_obj
-def listing(settings: Settings, *, agent_id: str | None, status: str | None, limit: int) -> None:
+def listing(settings: Settings, *, agent_id: str | None, status: str | None, limit: int | None) -> None:
     """List runs, the newest first.
 
     Without a terminal: run, agent, status, time, duration, commit_ts, name, separated by tabs.
@@ -45,7 +47,10 @@ def listing(settings: Settings, *, agent_id: str | None, status: str | None, lim
     )
     with reading(settings) as reader:
         found = runs(reader.sh, agent_id=agent_id, status=status, limit=limit)  # type: ignore[arg-type] # click.Choice
-        count = output.rows(columns, found, _cells, run_json)
+        count = output.rows(columns, islice(found, _ROWS_MAX if limit is None else limit), _cells, run_json)
+        # With a status the next one may be far: that there is one is not looked for.
+        if limit is None and count == _ROWS_MAX and (status or next(found, None) is not None):
+            note(f"stopped after {count} runs, and there {'may be' if status else 'are'} more; see --limit")
         if not count and output.terminal:
             note(f"no such runs in namespace {reader.sh.namespace!r}")
 

@@ -9,6 +9,7 @@ import click
 from statehouse.cli.command import Command, Settings
 from statehouse.cli.runs.cells import author_text, held_text, key_text, step_title
 from statehouse.cli.runs.documents import gaps_json, held_json, name_json, note_gaps, step_json
+from statehouse.cli.runs.naming import run_meant
 from statehouse.cli.show import Output, printable
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def reads(settings: Settings, *, run_id: str, step: str) -> None:
 
     output = Output(settings)
     with reading(settings) as reader:
-        found = staleness.reads(reader.sh, run_id, step)
+        found = staleness.reads(reader.sh, run_meant(reader.sh, run_id), step)
     if settings.json:
         output.document(_document(found))
         return

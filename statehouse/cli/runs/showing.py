@@ -13,6 +13,7 @@ from statehouse.cli.command import Command, Settings
 from statehouse.cli.runs.cells import slot_text
 from statehouse.cli.runs.documents import gaps_json, name_json, note_gaps, step_json
 from statehouse.cli.runs.listing import run_json
+from statehouse.cli.runs.naming import run_meant
 from statehouse.cli.show import Output, note, printable
 from statehouse.programs.exits import Exit, Refusal
 
@@ -52,6 +53,7 @@ def show(settings: Settings, *, run_id: str, step: str | None, follow: bool, val
         _follow(settings, output, run_id, values=values)
         return
     with reading(settings) as reader:
+        run_id = run_meant(reader.sh, run_id)
         if step is not None:
             show_step(output, reader.sh, run_id, step)
             return
@@ -85,7 +87,7 @@ def _follow(settings: Settings, output: Output, run_id: str, *, values: bool) ->
     from statehouse.debug.inspecting.waterfall import Bar, follow, show
 
     with reading(settings) as reader:
-        found = show(reader.sh, run_id)
+        found = show(reader.sh, run_meant(reader.sh, run_id))
         drawing: Drawing | None = None
         if output.terminal:
             show_run(output, found.run)

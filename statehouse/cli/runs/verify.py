@@ -8,6 +8,7 @@ import click
 
 from statehouse.cli.command import Command, Settings
 from statehouse.cli.runs.code import divergence_json, lines_of, loaded, note_changed, program_runs, show_error
+from statehouse.cli.runs.naming import run_meant
 from statehouse.cli.show import Output, note, printable
 from statehouse.programs.exits import Exit
 
@@ -41,6 +42,7 @@ def verify(settings: Settings, *, run_id: str, program: str, bodies: str) -> Non
     function = loaded(program)
     which: Bodies = bodies if bodies in ("none", "pure", "all") else bodies.split(",")
     with reading(settings) as reader, program_runs():
+        run_id = run_meant(reader.sh, run_id)
         found = verifying.verify(reader.sh, run_id, function, bodies=which, every_handle=True)
     output = Output(settings)
     if settings.json:

@@ -139,9 +139,7 @@ def _sync_directory(directory: Path) -> None:
 
 
 def _exists(path: Path) -> AlreadyExistsError:
-    return AlreadyExistsError(
-        f"{str(path)!r} is there already; --force (`force=True`) replaces it", path=str(path)
-    )
+    return AlreadyExistsError(f"{str(path)!r} is there already; force=True replaces it", path=str(path))
 
 
 class ExportLines:

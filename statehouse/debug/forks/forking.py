@@ -368,11 +368,19 @@ def _check_same(over: Connection, namespace: str, run_id: str, facts: dict[str, 
     kept = {name: each for name, each in there.items() if name != "effects"}
     if kept != {name: each for name, each in facts.items() if name != "effects"}:
         raise StepMismatchError(
-            f"the run {run_id} is there, and is not this fork: {there or 'it is no fork'}; take another id",
+            f"the run {run_id} is there, and is not this fork: {_told(there)}; take another id",
             recorded=there,
             now=facts,
         )
     return False
+
+
+def _told(fork: Mapping[str, Any]) -> str:
+    """What a run is a fork of, in words."""
+    if not fork:
+        return "it is no fork"
+    given = [f"{name} {', '.join(fork[name])}" for name in ("set_state", "set_output") if fork.get(name)]
+    return f"it is a fork of {fork.get('run_id')} at {fork.get('step')}" + ", with ".join(["", *given])
 
 
 def _begin(logic: ForkLogic, state: Mapping[str, Any]) -> None:
