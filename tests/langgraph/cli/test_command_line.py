@@ -295,3 +295,8 @@ def test_what_is_no_value_is_shown_as_damaged(damaged: str) -> None:
     assert ran("tree", "value", url=damaged).code == 0
     found = ran("diff", "value", "step:0", url=damaged)
     assert '+ "(damaged: byte 0 is 0xc1, which msgpack never uses)"' in found.out
+
+
+def test_every_command_is_described_in_a_whole_sentence() -> None:
+    commands = ran("--help", url="memory:").out.split("Commands:\n")[1].split("\n\n")[0]
+    assert [line for line in commands.splitlines() if not line.endswith(".") or line.endswith("...")] == []

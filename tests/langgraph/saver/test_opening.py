@@ -156,7 +156,7 @@ def test_a_restart_loses_nothing(tmp_path: Path) -> None:
         ({"configurable": {"thread_id": ""}}, "names no thread"),
         ({"configurable": {"thread_id": "t", "checkpoint_ns": 3}}, "checkpoint_ns must be a string"),
         ({"configurable": {"thread_id": "t", "checkpoint_id": 3}}, "checkpoint_id must be a string"),
-        ({"configurable": {"thread_id": "x" * 300}}, "agent_id is 300 bytes long"),
+        ({"configurable": {"thread_id": "x" * 300}}, "thread_id is 300 bytes long"),
         ({"configurable": {"thread_id": "a\nb"}}, "control character"),
     ],
 )

@@ -82,7 +82,7 @@ def _items(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[str, A
 )
 @click.pass_obj
 def diff(settings: Settings, *, thread: str, a: str, b: str, ns: str) -> None:
-    """Show what is different between checkpoints A and B, channel by channel.
+    """Show what differs between checkpoints A and B, channel by channel.
 
     A checkpoint is named by its id, by a part of the id that no other has, by its step (step:3; the newest of
     that step), or as latest. Lists, such as messages, are compared item by item. Exits with 1 when something

@@ -41,6 +41,7 @@ from statehouse_langgraph.saver.encoding import encode as encode_value
 from statehouse_langgraph.saver.known import Base, Epoch, Known
 from statehouse_langgraph.saver.reading import SHARED_BYTES_MIN
 from statehouse_langgraph.saver.records import CheckpointRecord, Mark, Place, StoredWrite, WritesRecord
+from statehouse_langgraph.saver.sizes import check_values, check_writes
 from statehouse_langgraph.serde import Typed, payload_of
 
 _RANDOM_VERSION: Final = re.compile(r"\d{32}\.\d{16}")
@@ -172,6 +173,10 @@ def put(
     backing: Backing, place: Place, new: NewCheckpoint, writes: Sequence[WritesRecord] = ()
 ) -> Flow[dict[str, Any]]:
     """Stores a checkpoint, and the writes it was made of, in one commit; gives its config."""
+    limits = backing.connection.limits
+    check_values(((each.channel, each.value) for each in new.values), limits)
+    for task in writes:
+        check_writes(task, limits)
     attempt = _Put(backing, place, new, writes)
     while True:
         try:
@@ -259,6 +264,7 @@ class _Put:
 
 def put_writes(backing: Backing, place: Place, record: WritesRecord) -> Flow[None]:
     """Stores what a task wrote, in one commit. Of a write that is there already the first stays."""
+    check_writes(record, backing.connection.limits)
     keys = backing.keys(place.agent_id)
     # Nearly always these are the task's first.
     first = True
