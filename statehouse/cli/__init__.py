@@ -13,9 +13,13 @@ __all__ = ["main"]
 def main() -> None:
     """Runs the command that ``sys.argv`` names, and exits with its code (`statehouse.programs.exits`)."""
     try:
+        import os
+
         from statehouse.programs.streams import open_closed_streams
 
         open_closed_streams()
+        # What gRPC's core has to say it says on stderr, in a form of its own; and errors reach us as errors.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from statehouse.cli.app import app
 
         app.main(prog_name="statehousectl")

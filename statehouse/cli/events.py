@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
+from time import sleep
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,16 +16,20 @@ from statehouse.cli.command import limit as limit_option
 from statehouse.cli.reading import shown_json_time
 from statehouse.cli.show import Output, note, one_line, printable, shown_value
 from statehouse.cli.times import COMMIT_TS, TIME, shown_time
-from statehouse.programs.exits import Exit, Refusal
+from statehouse.errors import ConnectionError, StatehouseError, StoreChangedError
+from statehouse.programs.exits import Exit, Refusal, exit_of
 from statehouse.protocol.lines import origin_to_json
 
 if TYPE_CHECKING:
     from statehouse import Event, Operation, Origin
+    from statehouse.cli.opening import Reader
+    from statehouse.client.pages import ReplayPages
 
 __all__ = ["event_json", "full_name", "replay", "write_events"]
 
 _OPERATIONS_SHOWN: Final = 50
 _PLAIN_VALUE_WIDTH: Final = 80
+_ASK_AGAIN_S: Final = 0.1
 _SIGNS: Final = {"delete": ("-", "red"), "erased": ("x", "magenta")}
 
 
@@ -53,22 +59,27 @@ def replay(
 
     Of an agent, of a namespace (-n), or of the whole store. + is the first write of a key, ~ a later one, -
     a delete, x a value that was erased. Without a terminal each event is one line.
+
+    With --follow, when a daemon goes down it waits until that is back, and misses nothing.
     """
     from statehouse.cli.opening import reading
+    from statehouse.client.blocking import iterate
+    from statehouse.client.pages import ReplayPages, scope
 
     _check_range(from_ts, to_ts, since, until, follow=follow)
     output = Output(settings)
     with reading(settings) as reader:
-        events = reader.sh.replay(
-            agent_id=agent,
-            namespace=settings.namespace,
-            whole_store=agent is None and settings.namespace is None,
+        whole_store = agent is None and settings.namespace is None
+        pages = ReplayPages(
+            scope(reader.sh.namespace, settings.namespace, whole_store),
+            agent,
             from_ts=from_ts or 0,
             to_ts=to_ts,
             from_time=since,
             to_time=until,
             follow=follow,
         )
+        events = _waiting(reader, pages) if follow else iterate(reader.sh, pages)
         name: Callable[[Operation], str] = full_name
         if agent is not None:
             name = _key_name
@@ -77,6 +88,44 @@ def replay(
         count = write_events(output, islice(events, limit), name, flush=follow)
         if not count and output.terminal:
             note("no events")
+
+
+def _waiting(reader: Reader, pages: ReplayPages) -> Iterator[Event]:
+    """Gives events as they come; once there was an answer, it waits for a daemon that is gone.
+
+    Raises:
+        Refusal: It cannot go on, and says from where somebody can.
+        StatehouseError: It cannot begin; or the store is another one now.
+    """
+    from statehouse.extend import run
+
+    begun = gone = False
+    last = 0
+    while True:
+        try:
+            page = run(reader.sh, pages.next())
+        except ConnectionError:
+            if not begun:
+                raise
+            if not gone:
+                note(f"{reader.daemon} does not answer any more; this waits until it does (Ctrl-C ends it)")
+            gone = True
+            sleep(_ASK_AGAIN_S)
+            continue
+        except StoreChangedError:
+            raise
+        except StatehouseError as error:
+            if not last:
+                raise
+            raise Refusal(f"{error.message}; go on with --from {last + 1}", exit_of(error)) from None
+        if page is None:
+            return
+        if gone:
+            note(f"{reader.daemon} answers again")
+        begun, gone = True, False
+        for event in page:
+            yield event
+            last = event.commit_ts
 
 
 def _check_range(
@@ -103,7 +152,7 @@ def write_events(
     Args:
         output: Where to.
         events: The events.
-        name: What an operation's record is called on a terminal.
+        name: What an operation's record is called on a terminal; `full_name`: what is without one, too.
         flush: Whether somebody waits for each.
         document: Gives the JSON of an event; None for `event_json`.
     """
@@ -118,10 +167,21 @@ def write_events(
         elif output.terminal:
             _show(output, event, name)
         else:
-            output.line(plain(event))
+            output.line(plain(_of_namespaces(event) if name is full_name else event))
         if flush:
             output.flush()
     return count
+
+
+def _of_namespaces(event: Event) -> Event:
+    """Gives an event whose agents are called as they are where there are several namespaces."""
+    return replace(
+        event,
+        operations=tuple(
+            replace(operation, agent_id=f"{operation.namespace}/{operation.agent_id}")
+            for operation in event.operations
+        ),
+    )
 
 
 def _show(output: Output, event: Event, name: Callable[[Operation], str]) -> None:

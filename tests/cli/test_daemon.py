@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ import pytest
 from statehouse import Statehouse, __version__
 from statehouse.client import url as urls
 from statehouse.engine import open_engine
+from statehouse.errors import OverloadedError
 from statehouse.protocol.engine import Engine
+from statehouse.protocol.requests import Replay, Request
 from statehouse.storage.memory import MemoryStore
 from statehouse.testing.daemon import serving
 from tests.cli.conftest import daemon, ran_in_process
+from tests.client.engines import RecordingEngine
 from tests.rpc.daemons import HeldEngine, free_target, serving_without_pipeline, within
 
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
@@ -166,6 +170,56 @@ def test_follow_shows_what_others_commit_through_the_daemon_and_ends_quietly_on_
         follower.send_signal(signal.SIGINT)
         _, err = follower.communicate()
         assert (follower.returncode, err) == (130, b"")
+
+
+def test_follow_waits_for_a_daemon_that_went_down_and_goes_on_where_it_was(
+    engine: Engine, tmp_path: Path, spawn: Spawn
+) -> None:
+    listen = f"unix:{tmp_path / 's'}"
+    with serving(engine, listen=listen, grace_s=0.0) as url, Statehouse(url) as sh:
+        sh.write("k", 1, agent_id="a")
+        follower = spawn("replay", "--follow", "--json", "--connect-timeout", "0.05", url=url)
+        assert follower.stdout is not None
+        assert follower.stderr is not None
+        assert json.loads(follower.stdout.readline())["commit_ts"] == 1
+    said = follower.stderr.readline().decode()
+    assert (
+        said == f"statehousectl: {url} does not answer any more; this waits until it does (Ctrl-C ends it)\n"
+    )
+    with serving(engine, listen=listen, grace_s=0.0), Statehouse(url) as sh:
+        sh.write("k", 2, agent_id="a")
+        assert json.loads(follower.stdout.readline())["commit_ts"] == 2
+        follower.send_signal(signal.SIGINT)
+        _, err = follower.communicate()
+    assert (follower.returncode, err.decode()) == (130, f"statehousectl: {url} answers again\n")
+
+
+def test_follow_that_cannot_go_on_says_from_where_somebody_can(spawn: Spawn) -> None:
+    def fail(request: Request[Any]) -> None:
+        if isinstance(request, Replay) and request.from_ts > 1:
+            raise OverloadedError("the disk is full")
+
+    engine = RecordingEngine(fail)
+    with serving(engine, grace_s=0.0) as url:
+        with Statehouse(url) as sh:
+            sh.write("k", 1, agent_id="a")
+        follower = spawn("replay", "--follow", "--json", "--timeout", "0.1", url=url)
+        out, err = follower.communicate()
+    assert (follower.returncode, json.loads(out)["commit_ts"]) == (5, 1)
+    assert err.decode() == "statehousectl: the disk is full; go on with --from 2\n"
+
+
+def test_follow_does_not_go_on_in_another_store(engine: Engine, tmp_path: Path, spawn: Spawn) -> None:
+    listen = f"unix:{tmp_path / 's'}"
+    with serving(engine, listen=listen, grace_s=0.0) as url, Statehouse(url) as sh:
+        sh.write("k", 1, agent_id="a")
+        follower = spawn("replay", "--follow", "--json", "--connect-timeout", "0.05", url=url)
+        assert follower.stdout is not None
+        assert json.loads(follower.stdout.readline())["commit_ts"] == 1
+    with closing(open_engine(MemoryStore())) as another, serving(another, listen=listen, grace_s=0.0):
+        _, err = follower.communicate()
+    assert follower.returncode == 4
+    assert "--from" not in err.decode()
 
 
 def test_follow_that_nobody_reads_any_more_ends_quietly(url: str, spawn: Spawn) -> None:

@@ -55,6 +55,16 @@ def test_replay_is_one_line_an_event_without_a_terminal(look: Run) -> None:
     assert "-draft" in lines[3]
 
 
+def test_replay_of_the_whole_store_says_whose_namespace_without_a_terminal(run: Run, directory: Any) -> None:
+    with Statehouse(directory) as sh:
+        for namespace in ("one", "two"):
+            sh.write("k", 1, agent_id="a", namespace=namespace)
+    lines = [line.split("  ")[3:] for line in run("replay").out.splitlines()]
+    assert lines == [["one/a", "+k=1"], ["two/a", "+k=1"]]
+    assert run("find", "1").out.split("  ")[3] == "one/a"
+    assert run("replay", "-n", "two").out.split("  ")[3] == "a"
+
+
 def test_replay_json_has_the_origin(look: Run) -> None:
     assert look("replay", "--limit", "1", "--json").rows[0]["origin"] == {
         "trace_id": TRACE,
