@@ -20,7 +20,8 @@ from typing import Final, Literal
 
 from statehouse.errors import InvalidArgumentError
 
-DEFAULT_URL: Final = "localhost:50051"
+_PORT: Final = 50051
+DEFAULT_URL: Final = f"localhost:{_PORT}"
 URL_VARIABLE: Final = "STATEHOUSE_URL"
 
 _HOST_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
@@ -164,6 +165,29 @@ def _remote(url: str) -> Address:
     if found and 0 < int(found.group(2)) < 65536:
         return Address("remote", where, url)
     if url.startswith("statehouse://") and _HOST.fullmatch(where):
-        return Address("remote", f"{where}:50051", url)
-    hint = f"; did you mean file:{url} ?" if url.startswith((".", "/", "~")) else ""
+        return Address("remote", f"{where}:{_PORT}", url)
+    if found:
+        raise InvalidArgumentError(f"{url!r:.200}: a port is a number from 1 to 65535, as in {DEFAULT_URL}")
+    meant = " or ".join(_meant(url))
+    hint = f"; did you mean {meant} ?" if meant else ""
     raise InvalidArgumentError(f"not a Statehouse URL: {url!r:.200}; {_FORMS}{hint}")
+
+
+def _meant(url: str) -> list[str]:
+    """What somebody may have meant who wrote neither a scheme nor a port."""
+    if url.startswith((".", "/", "~")):
+        return [f"file:{url:.200}"]
+    if not url or ":" in url.rpartition("]")[2]:
+        return []
+    is_path = "/" in url or _is_directory(url)
+    is_host = _HOST.fullmatch(url) is not None and not is_path
+    is_known = is_host and (url == "localhost" or "." in url or url.startswith("["))
+    directory = [] if is_known else [f"file:./{url:.200}"]
+    return [*directory, *([f"{url:.200}:{_PORT}"] if is_host else [])]
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return os.path.isdir(path)  # noqa: PTH112 - pathlib is a third of what `import statehouse` takes
+    except ValueError:
+        return False

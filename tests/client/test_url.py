@@ -138,6 +138,37 @@ def test_a_bare_path_is_told_what_to_write() -> None:
         parse("./data")
 
 
+@pytest.mark.parametrize(
+    "url, meant",
+    [
+        ("localhost", "localhost:50051"),
+        ("db.example", "db.example:50051"),
+        ("[::1]", "[::1]:50051"),
+        ("there", "file:./there"),
+        ("there.d", "file:./there.d"),
+        ("sub/there", "file:./sub/there"),
+        ("nowhere", "file:./nowhere or nowhere:50051"),
+    ],
+)
+def test_a_name_without_a_scheme_is_told_what_it_may_be(
+    url: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for directory in ("there", "there.d"):
+        (tmp_path / directory).mkdir()
+    with pytest.raises(InvalidArgumentError) as caught:
+        parse(url)
+    assert caught.value.message.endswith(f"; did you mean {meant} ?")
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:0", "localhost:65536", "localhost:99999", "statehouse://host:70000"]
+)
+def test_a_port_that_is_none_is_told_which_are(url: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="a port is a number from 1 to 65535"):
+        parse(url)
+
+
 def test_a_file_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InvalidArgumentError, match="not a directory"):
