@@ -299,3 +299,28 @@ def test_a_step_that_deletes_a_key_deletes_it_in_the_fork_only(sh: Statehouse) -
 def test_what_makes_no_sense_is_said(shop: Shop, options: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         fork(shop.sh, "r-1", shop.main, **{"step": "order", **options})
+
+
+def test_whether_a_fork_came_to_its_step_and_used_its_results_is_told(sh: Statehouse) -> None:
+    @step
+    def inner(number: int) -> int:
+        return number + 1
+
+    @step
+    def outer(number: int) -> int:
+        return inner(number)
+
+    with sh.run("r-1", agent_id="counter"):
+        outer(1)
+    elsewhere = fork(sh, "r-1", lambda run: None, step="inner", set_output={"outer#2": 1}, fork_id="f-1")
+    assert (elsewhere.step, elsewhere.is_reached, elsewhere.unused) == (
+        "outer#1/inner#1",
+        False,
+        ("outer#2",),
+    )
+    for _ in range(2):
+        # The second time outer#1 is answered from the fork's own record.
+        there = fork(sh, "r-1", lambda run: outer(1), step="inner", fork_id="f-2")
+        assert (there.is_reached, there.unused, there.error) == (True, (), None)
+    with pytest.raises(NotFoundError, match="there is no step outr in the run r-1; there are: outer#1"):
+        fork(sh, "r-1", lambda run: outer(1), step="inner", set_output={"outr": 1})
