@@ -133,9 +133,18 @@ def check(progress: Callable[[float], object] | None) -> Flow[CheckReport]:
 
 
 def resolve(at: At) -> Flow[int | None]:
-    """Gives the commit_ts that ``at=`` means; a time means the newest commit at or before it."""
-    if not isinstance(at, datetime):
-        # Whether a number makes sense as a commit_ts is for the engine to say, which knows the newest one.
+    """Gives the commit_ts that ``at=`` means; a time means the newest commit at or before it.
+
+    Raises (in the flow):
+        InvalidArgumentError: It is neither a commit_ts nor a time with a time zone.
+    """
+    # Whether a number makes sense as a commit_ts is for the engine to say, which knows the newest one.
+    if at is None or type(at) is int:
         return at
+    if not isinstance(at, datetime):
+        raise InvalidArgumentError(
+            "at must be a commit_ts (an integer), or a datetime with a time zone such as "
+            f"datetime.now(timezone.utc): {at!r:.80}"
+        )
     located: Located = yield LocateTime(microseconds("at", at))
     return located.commit_ts

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,21 @@ def test_a_codec_decodes_what_an_adapter_stores() -> None:
         sh.write("k", statehouse.Payload("application/x-upper", b"tea"), agent_id="a")
         assert sh.get_state("k", agent_id="a").value == "TEA"
         assert next(iter(sh.replay_pretty())).endswith('+k="tea"')
+
+
+@pytest.mark.parametrize("at", ["x", "2026-01-01", 1.5, True, b"1"])
+def test_what_is_no_point_in_history_is_told_both_things_that_are(at: Any) -> None:
+    said = "at must be a commit_ts .*, or a datetime with a time zone"
+    with statehouse.Statehouse("memory:") as sh:
+        for read in (
+            lambda: sh.get_state("k", agent_id="a", at=at),
+            lambda: sh.get_many(["k"], agent_id="a", at=at),
+            lambda: [*sh.scan_prefix(agent_id="a", at=at)],
+            lambda: [*sh.history("k", agent_id="a", at=at)],
+            lambda: sh.agents(at=at),
+        ):
+            with pytest.raises(errors.InvalidArgumentError, match=said):
+                read()
 
 
 def test_a_flow_runs_in_both_colours_over_a_handle_or_an_engine() -> None:
