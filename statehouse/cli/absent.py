@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from statehouse.errors import StatehouseError
 from statehouse.programs.words import printable
 
 if TYPE_CHECKING:
     from statehouse import Statehouse
 
-__all__ = ["elsewhere", "is_known", "missing_agent", "never_written"]
+__all__ = ["elsewhere", "hinted", "is_known", "missing_agent", "never_written"]
 
 _NAMED: Final = 5
 
@@ -45,16 +47,30 @@ def _any_written(sh: Statehouse, agent: str, prefix: str) -> bool:
 
 
 def missing_agent(sh: Statehouse, agent: str) -> str:
-    """Gives that there is no such agent, and where to look; empty when there is one."""
-    if is_known(sh, agent):
+    """Gives that there is no such agent, and where to look; empty when there is one, or nobody can say."""
+    try:
+        if is_known(sh, agent):
+            return ""
+        return (
+            f"namespace {printable(repr(sh.namespace))} has no agent {printable(repr(agent))}{elsewhere(sh)}"
+        )
+    except StatehouseError:
+        # An exported run does not have the events of everybody.
         return ""
-    return f"namespace {sh.namespace!r} has no agent {printable(repr(agent))}; {elsewhere(sh)}"
 
 
-def elsewhere(sh: Statehouse) -> str:
-    """Gives where else agents may be."""
-    others = [each.namespace for each in sh.namespaces() if each.namespace != sh.namespace]
+def hinted(text: str, hint: str) -> str:
+    """Gives what is missing, and with it why that may be."""
+    return f"{text} ({hint})" if hint else text
+
+
+def elsewhere(sh: Statehouse, at: int | datetime | None = None) -> str:
+    """Gives where else there are agents, as the end of a sentence; empty when there are none elsewhere."""
+    from statehouse.steps.keys import is_of_runs
+
+    names = (each.namespace for each in sh.namespaces(at=at))
+    others = [name for name in names if name != sh.namespace and not is_of_runs(name)]
     if not others:
-        return "`statehousectl agents` lists those that there are"
+        return ""
     more = ", …" if len(others) > _NAMED else ""
-    return f"try -n with one of: {', '.join(others[:_NAMED])}{more}"
+    return f"; try -n with one of: {', '.join(map(printable, others[:_NAMED]))}{more}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import click
@@ -12,7 +13,7 @@ from statehouse.cli.command import Command, Settings
 from statehouse.cli.reading import entries, pinned
 from statehouse.cli.show import Output, full_text, is_legible, note, one_line, printable, shown_value
 from statehouse.cli.times import POINT
-from statehouse.programs.exits import Exit
+from statehouse.programs.exits import Exit, Refusal
 
 if TYPE_CHECKING:
     from statehouse.protocol.replies import Entry
@@ -72,8 +73,9 @@ def changes(before: Iterator[Entry], after: Iterator[Entry]) -> Iterator[Change]
 def diff(settings: Settings, *, agent: str, from_: int | datetime, to: int | datetime | None) -> None:
     """Show what changed of an agent between two points.
 
-    Exits with 1 when something differs, and with 0 when nothing does.
+    Exits with 1 when something differs, with 0 when nothing does, and with 3 when there is no such agent.
     """
+    from statehouse.cli.absent import missing_agent
     from statehouse.cli.opening import reading
 
     output = Output(settings)
@@ -83,6 +85,10 @@ def diff(settings: Settings, *, agent: str, from_: int | datetime, to: int | dat
         if from_ts > to_ts:
             note(f"--at {from_ts} is after --to {to_ts}, so this reads backwards")
         found = changes(entries(sh, agent, at=from_ts), entries(sh, agent, at=to_ts))
+        first = next(found, None)
+        if first is None and (missing := missing_agent(sh, agent)):
+            raise Refusal(missing, Exit.NOT_FOUND)
+        found = chain([] if first is None else [first], found)
         if settings.json:
             count = _write_json(output, found, sh.namespace, agent, from_ts, to_ts)
         else:

@@ -83,15 +83,11 @@ def _require_written(sh: Statehouse, agent: str, wanted: dict[str, Any]) -> None
     Raises:
         Refusal: One was not.
     """
-    from statehouse.cli.absent import missing_agent, never_written
+    from statehouse.cli.absent import hinted, missing_agent, never_written
 
     missing = next(never_written(sh, agent, **wanted), None)
     if missing is not None:
-        hint = missing_agent(sh, agent)
-        raise Refusal(
-            f"{missing}; nothing was erased" + (f" ({hint})" if hint else ""),
-            Exit.NOT_FOUND,
-        )
+        raise Refusal(hinted(f"{missing}; nothing was erased", missing_agent(sh, agent)), Exit.NOT_FOUND)
 
 
 def _erased(sh: Statehouse, agent: str, wanted: dict[str, Any], *, dry_run: bool) -> Erased:
@@ -112,9 +108,9 @@ def _ask(found: Erased, whose: str) -> None:
 def _agreed(question: str) -> bool:
     """Asks on stderr until there is an answer; none is no."""
     while True:
-        sys.stderr.write(f"{question} [y/N]: ")
-        sys.stderr.flush()
         try:
+            sys.stderr.write(f"{question} [y/N]: ")
+            sys.stderr.flush()
             line = sys.stdin.readline()
         except KeyboardInterrupt:
             # What is said next begins a line.

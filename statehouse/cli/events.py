@@ -62,6 +62,7 @@ def replay(
 
     With --follow, when a daemon goes down it waits until that is back, and misses nothing.
     """
+    from statehouse.cli.absent import missing_agent
     from statehouse.cli.opening import reading
     from statehouse.client.blocking import iterate
     from statehouse.client.pages import ReplayPages, scope
@@ -86,8 +87,10 @@ def replay(
         elif settings.namespace is not None:
             name = _agent_name
         count = write_events(output, islice(events, limit), name, flush=follow)
-        if not count and output.terminal:
-            note("no events")
+        if not count and not output.json:
+            missing = "" if agent is None else missing_agent(reader.sh, agent)
+            if missing or output.terminal:
+                note(missing or "no events")
 
 
 def _waiting(reader: Reader, pages: ReplayPages) -> Iterator[Event]:

@@ -25,6 +25,7 @@ def agents(settings: Settings, *, at: int | datetime | None) -> None:
 
     Without a terminal: agent, keys, events, newest commit_ts, separated by tabs.
     """
+    from statehouse.cli.absent import elsewhere
     from statehouse.cli.opening import reading
 
     columns = (
@@ -48,12 +49,11 @@ def agents(settings: Settings, *, at: int | datetime | None) -> None:
 
     with reading(settings) as reader:
         found = reader.sh.agents(at=at)
-        others = [] if found else [each.namespace for each in reader.sh.namespaces(at=at)]
+        others = "" if found else elsewhere(reader.sh, at)
     output = Output(settings)
     output.rows(columns, found, cells, document)
     if others and not settings.json:
-        names = ", ".join(others[:5])
-        note(f"namespace {reader.sh.namespace!r} has no agents; try -n with one of: {names}")
+        note(f"namespace {reader.sh.namespace!r} has no agents{others}")
 
 
 @click.command(cls=Command)

@@ -72,15 +72,17 @@ def get(
     A terminal shows JSON indented, and the beginning of bytes. A pipe gets JSON as it is stored and a line
     end, and bytes as they are. Exits with 3 when there is no value.
     """
+    from statehouse.cli.absent import hinted, missing_agent
     from statehouse.cli.opening import reading
 
     if version is not None and at is not None:
         raise Refusal("give --version or --at, not both: a version is the same at any time", Exit.USAGE)
     with reading(settings) as reader:
         entry = _entry(_seen(reader.sh, fork), agent, key, version, at)
-    payload = entry.payload
-    if payload is None:
-        raise Refusal(_absence(entry, version, at), Exit.NOT_FOUND)
+        payload = entry.payload
+        if payload is None:
+            hint = "" if entry.kind == "delete" else missing_agent(reader.sh, agent)
+            raise Refusal(hinted(_absence(entry, version, at), hint), Exit.NOT_FOUND)
     output = Output(settings)
     if raw:
         output.raw(payload.data)
@@ -190,7 +192,9 @@ def keys(
     with reading(settings) as reader:
         sh = _seen(reader.sh, fork)
         found = sh.list_keys(prefix, agent_id=agent, reverse=reverse, limit=limit, at=at)
-    output = Output(settings)
+        output = Output(settings)
+        if not found:
+            _note_nothing(output, reader.sh, agent, "keys" if not prefix else "such keys")
     for key in found:
         if settings.json:
             output.record(key)
@@ -237,8 +241,19 @@ def scan(
     with reading(settings) as reader:
         found = entries(_seen(reader.sh, fork), agent, prefix, reverse=reverse, limit=limit, at=at)
         count = output.rows(columns, found, cells, entry_json)
-        if not count and output.terminal:
-            note(f"agent {agent!r} has no such keys in namespace {reader.sh.namespace!r}")
+        if not count:
+            _note_nothing(output, reader.sh, agent, "keys" if not prefix else "such keys")
+
+
+def _note_nothing(output: Output, sh: Statehouse, agent: str, what: str) -> None:
+    """Says that nothing was found to a person, and to everybody that the agent is none."""
+    from statehouse.cli.absent import missing_agent
+
+    if output.json:
+        return
+    hint = missing_agent(sh, agent)
+    if hint or output.terminal:
+        note(hint or f"agent {agent!r} has no {what} in namespace {sh.namespace!r}")
 
 
 @click.command(cls=Command)
@@ -256,6 +271,7 @@ def history(
     Without a terminal: version, commit_ts, time, kind, value, separated by tabs. Exits with 3 when the key
     was never written.
     """
+    from statehouse.cli.absent import hinted, missing_agent
     from statehouse.cli.opening import reading
 
     output = Output(settings)
@@ -285,7 +301,8 @@ def history(
 
         versions = sh.history(key, agent_id=agent, reverse=reverse, limit=limit, at=at)
         if not output.rows(columns, versions, cells, document) and limit != 0:
-            raise Refusal(f"{sh.namespace}/{agent}/{key} was never written", Exit.NOT_FOUND)
+            text = f"{sh.namespace}/{agent}/{key} was never written"
+            raise Refusal(hinted(text, missing_agent(sh, agent)), Exit.NOT_FOUND)
 
 
 def _committed_at(sh: Statehouse, commit_ts: int) -> datetime:
@@ -320,6 +337,7 @@ def state(
     Where a package that is installed knows what the rows of an agent add up to (a LangGraph thread: what its
     channels hold), that is shown instead of the rows. Exits with 3 when there is nothing.
     """
+    from statehouse.cli.absent import hinted, missing_agent
     from statehouse.cli.opening import reading
 
     with reading(settings) as reader:
@@ -330,9 +348,10 @@ def state(
         else:
             entry = _entry(sh, agent, key, None, read_ts)
             found = [entry] if entry.exists else []
-    where = f"{sh.namespace}/{agent}" + ("" if key is None else f"/{key}")
-    if not found:
-        raise Refusal(f"{where} has nothing as of commit_ts {read_ts or 0}", Exit.NOT_FOUND)
+        where = f"{sh.namespace}/{agent}" + ("" if key is None else f"/{key}")
+        if not found:
+            text = f"{where} has nothing as of commit_ts {read_ts or 0}"
+            raise Refusal(hinted(text, missing_agent(reader.sh, agent)), Exit.NOT_FOUND)
     output = Output(settings)
     whole = None if rows or key is not None else overview(found)
     if settings.json:

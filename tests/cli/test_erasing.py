@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,13 @@ class Asked:
     def answer(self, text: str) -> None:
         os.write(self._main, text.encode())
 
+    def interrupt(self) -> None:
+        # What comes right before it begins to read is noticed only after that: then it is pressed again.
+        while self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
+
     def end(self) -> str:
         _, err = self.process.communicate(timeout=60)
         os.close(self._main)
@@ -177,6 +185,6 @@ def test_what_is_no_answer_is_asked_again(directory: Path) -> None:
 def test_ctrl_c_at_the_question_erases_nothing_and_exits_with_130(directory: Path) -> None:
     asked = Asked(directory)
     asked.wait_for(b"[y/N]: ")
-    asked.process.send_signal(signal.SIGINT)
+    asked.interrupt()
     assert (asked.end(), asked.process.returncode) == ("\n", 130)
     assert not is_erased(directory)

@@ -227,3 +227,49 @@ def test_state_shows_every_row_when_asked_for(counted: Run) -> None:
 def test_state_shows_the_rows_when_nobody_knows_what_they_add_up_to(counted: Run, counted_as: Any) -> None:
     register_codec(Counting(counted_as))
     assert counted("state", "planner").out == 'a\t"1"\nb\t"1"\n'
+
+
+OF_AN_AGENT = [
+    (("get", "other", "x"), 3),
+    (("history", "other", "x"), 3),
+    (("state", "other"), 3),
+    (("state", "other", "x"), 3),
+    (("diff", "other", "--at", "1"), 3),
+    (("store", "erase", "other", "--all", "--dry-run"), 3),
+    (("keys", "other"), 0),
+    (("scan", "other"), 0),
+    (("replay", "other"), 0),
+]
+
+
+@pytest.mark.parametrize(
+    "args,code", OF_AN_AGENT, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_an_agent_of_another_namespace_is_missed_with_a_hint_where_to_look(
+    look: Run, args: tuple[str, ...], code: int
+) -> None:
+    ran = look(*args)
+    assert (ran.code, ran.out) == (code, "")
+    assert "namespace 'default' has no agent 'other'; try -n with one of: team-b" in ran.err
+    assert ran.err.count("\n") == 1
+    assert look(*args, "-n", "team-b").code in (0, 1)
+
+
+@pytest.mark.parametrize(
+    "args,code", OF_AN_AGENT, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_an_agent_that_has_something_gets_no_hint(look: Run, args: tuple[str, ...], code: int) -> None:
+    assert "has no agent" not in look(*(word.replace("other", "planner") for word in args)).err
+
+
+def test_a_list_of_nothing_in_json_says_nothing_beside_it(look: Run) -> None:
+    assert [
+        (look(name, "other", "--json").out, look(name, "other", "--json").err) for name in ("keys", "scan")
+    ] == [
+        ("", ""),
+        ("", ""),
+    ]
+
+
+def test_namespaces_of_runs_are_no_hint(inspect: Run) -> None:
+    assert inspect("agents", "-n", "none").err.endswith("try -n with one of: default\n")
