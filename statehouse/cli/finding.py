@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import islice
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -77,7 +78,7 @@ def _write(output: Output, found: Finding) -> None:
             _write_step(output, found, step)
     more = len(found.steps) - _STEPS_SHOWN
     if more > 0:
-        note(f"and {more:,} more steps: `run show {found.steps[0].run_id}` shows them")
+        note(f"and {more:,} more steps: `run show {quote(found.steps[0].run_id)}` shows them")
     if found.following is not None:
         note(f"of these, the first {len(found.events):,} commits were looked at for steps")
     for run_id, path in found.unrecorded:
@@ -116,7 +117,7 @@ def _write_run(output: Output, run: RunRecord) -> None:
         (f"  by {printable(run.agent_id)}", "cyan"),
         (f"  in {printable(run.namespace)}", "dim"),
     )
-    output.styled((f"  statehousectl run show {printable(run.run_id)}", "dim"))
+    output.styled((f"  statehousectl run show {printable(quote(run.run_id))}", "dim"))
 
 
 def _write_step(output: Output, found: Finding, step: StepRecord) -> None:
@@ -146,8 +147,13 @@ def _write_step(output: Output, found: Finding, step: StepRecord) -> None:
         )
     if step.trace_id:
         output.styled((f"  trace {step.trace_id}  span {step.span_id}", "dim"))
-    shown = f"{printable(step.run_id)} --step {printable(step.path)}"
+    shown = printable(f"{quote(step.run_id)} --step {_word(step.path)}")
     output.styled((f"  statehousectl run show {shown}", "dim"))
+
+
+def _word(path: str) -> str:
+    """A step's path as a word for the shell, where a # within one means nothing."""
+    return path if quote(path.replace("#", ".")) == path.replace("#", ".") and path[0] != "#" else quote(path)
 
 
 def _document(found: Finding, event: Event) -> dict[str, Any]:

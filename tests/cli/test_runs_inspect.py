@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from statehouse import Statehouse
+from statehouse import Statehouse, step
 from tests.cli.screens import shown
 from tests.debug.purchases import SPAN, TRACE, count
 
@@ -53,6 +54,20 @@ def test_find_says_on_a_terminal_what_the_step_saw_and_made(bought: str) -> None
     assert lines[1].startswith("  saw   read_ts 4    sh://")
     assert lines[2].startswith("  made  commit_ts 5  sh://")
     assert lines[3] == f"  trace {TRACE}  span {SPAN}"
+
+
+def test_what_find_says_to_type_can_be_typed_whatever_the_names_are(tmp_path: Path) -> None:
+    @step(name="buy now")
+    def buy() -> None:
+        pass
+
+    with Statehouse(tmp_path) as sh, sh.run("a run of $5", agent_id="it's me"):
+        buy()
+    url = f"file:{tmp_path}"
+    typed = next(line for line in shown("find", "a run of $5#buy now", url=url) if "statehousectl" in line)
+    words = shlex.split(typed)
+    assert words[-3:] == ["a run of $5", "--step", "buy now#1"]
+    assert shown(*words[1:], url=url)
 
 
 def test_find_of_a_span_that_made_no_commit_says_what_leads_further(inspect: Run) -> None:
