@@ -14,6 +14,7 @@ import click
 
 from statehouse.cli.times import POINT
 from statehouse.programs.exits import Exit, Refusal
+from statehouse.protocol.limits import DEFAULT_LIMITS
 
 __all__ = [
     "COUNT",
@@ -44,6 +45,23 @@ class _Number(click.ParamType):  # type: ignore[type-arg] # generic since click 
         if not (text.isascii() and text.isdigit() and self._least <= int(text) < 2**53):
             self.fail(f"{text!r:.80} is not a whole number, {self._least} or more", param, ctx)
         return int(text)
+
+
+class _Seconds(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5 only
+    """How long something may take."""
+
+    name = "SECONDS"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Gives the number."""
+        low, high = DEFAULT_LIMITS.timeout_s_min, DEFAULT_LIMITS.timeout_s_max
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = -1.0
+        if not low <= seconds <= high:
+            self.fail(f"{value!r:.80} is not a number of seconds, {low:g} to {high:g}", param, ctx)
+        return seconds
 
 
 COUNT: Final = _Number(0)
@@ -99,13 +117,13 @@ def shared_options() -> list[click.Parameter]:
         option("--namespace", "-n", metavar="NAME", help="The namespace. Default: default."),
         option(
             "--timeout",
-            type=float,
+            type=_Seconds(),
             metavar="SECONDS",
             help="How long a commit may take, and the answer of a daemon. Default: 30.",
         ),
         option(
             "--connect-timeout",
-            type=float,
+            type=_Seconds(),
             metavar="SECONDS",
             help="How long to wait for a daemon that is not there. Default: 1.",
         ),

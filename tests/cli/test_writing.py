@@ -64,6 +64,8 @@ def test_put_of_a_bare_word_says_how_a_text_is_written(run: Run, directory: Path
         ("", "b", "1"),
         ("a" * 300, "b", "1"),
         ("a", "b", "1", "-n", ""),
+        ("a", "b", "1", "--timeout", "0"),
+        ("a", "b", "1", "--timeout", "nan"),
     ],
     ids=lambda args: " ".join(args)[:30],
 )
