@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from inspect import isawaitable, iscoroutinefunction
+from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
 from typing import Any, Final, TypeVar
 
 from statehouse.client.connection import Connected, Connection, connection_of
@@ -71,12 +71,17 @@ def check_function(function: object) -> None:
     """Checks, before anything is begun, what `transact` is given.
 
     Raises:
-        InvalidArgumentError: It cannot be called, or is to be awaited.
+        InvalidArgumentError: It cannot be called, or calling it would not run it.
     """
     if not callable(function):
         raise InvalidArgumentError(f"transact needs a function that takes the transaction: {function!r:.80}")
     if iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__):
         raise InvalidArgumentError(_ASYNC)
+    if isgeneratorfunction(function) or isasyncgenfunction(function):
+        raise InvalidArgumentError(
+            "transact was given a generator function, of which nothing would run before the commit: give it "
+            "a function without `yield`"
+        )
 
 
 def call(function: Callable[[X], T], argument: X) -> T:

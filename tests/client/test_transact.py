@@ -39,6 +39,14 @@ def write_and_give_a_coroutine(tx: Any) -> Any:
     return write_async(tx)
 
 
+def write_and_yield(tx: Any) -> Any:
+    yield write(tx)
+
+
+async def write_and_yield_async(tx: Any) -> Any:
+    yield write(tx)
+
+
 def begin_later(tx: Any) -> Any:
     return write_async(tx)
 
@@ -87,6 +95,21 @@ def test_a_plain_function_that_gives_a_coroutine_is_awaited_by_an_asyncio_handle
             return await sh.transact(begin_later)
 
     assert asyncio.run(main()) == 1
+
+
+@pytest.mark.parametrize("function", [write_and_yield, write_and_yield_async])
+def test_a_generator_function_which_would_not_run_is_refused_in_either_colour(
+    function: Callable[[Any], Any],
+) -> None:
+    async def main() -> int:
+        async with StatehouseAsync("memory:") as sh:
+            with pytest.raises(InvalidArgumentError, match="cannot be awaited"):
+                await sh.transact(function)
+            with pytest.raises(InvalidArgumentError, match="without `yield`"):
+                sh.sync.transact(function)
+            return (await sh.status()).commit_ts
+
+    assert asyncio.run(main()) == 0
 
 
 def test_what_is_no_function_is_refused_in_either_colour() -> None:
