@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -35,6 +35,16 @@ def connection_to(client: object, namespace: str, *, whose: str) -> Connection:
         )
     # A view is cheap, and holds a namespace only if it is one.
     return Statehouse.from_connection(client.connection, namespace=namespace).connection
+
+
+def check_mapping(what: str, given: object, example: str) -> None:
+    """Checks what LangGraph says by a dictionary.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    if not isinstance(given, Mapping):
+        raise InvalidArgumentError(f"{what} must be a dict such as {example}: {given!r:.80}")
 
 
 class Opened(Generic[T]):

@@ -60,3 +60,11 @@ def test_what_has_a_store_open_is_not_pickled_nor_copied_with_it(
 ) -> None:
     with pytest.raises(TypeError, match=r"cannot be pickled or deep-copied.*open one in each process"):
         taken(made(handle))
+
+
+@pytest.mark.parametrize("wrong", [60, "60", [("default_ttl", 60)]], ids=repr)
+def test_what_is_said_by_a_dict_is_one(wrong: Any, handle: Statehouse) -> None:
+    for made, name in ((StatehouseSaver, "ttl"), (StatehouseStore, "ttl"), (StatehouseStore, "index")):
+        anything: Any = made
+        with pytest.raises(InvalidArgumentError, match=f"{name} must be a dict such as"):
+            anything(handle, **{name: wrong})

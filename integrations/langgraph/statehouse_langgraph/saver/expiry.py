@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from statehouse import InvalidArgumentError, StatehouseError
+from statehouse_langgraph.opening import check_mapping
 from statehouse_langgraph.saver.threads import Strategy
 
 _log: Final = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Ttl:
         """
         if given is None:
             return None
+        check_mapping("ttl", given, "{'default_ttl': minutes}")
         unknown = set(given) - {"default_ttl", "strategy", "sweep_interval_minutes", "sweep_limit"}
         if unknown:
             raise InvalidArgumentError(

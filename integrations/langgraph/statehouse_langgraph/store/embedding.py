@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from langgraph.store.base import ensure_embeddings, get_text_at_path, tokenize_path
 
 from statehouse import InvalidArgumentError
+from statehouse_langgraph.opening import check_mapping
 from statehouse_langgraph.store.records import VectorRecord
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Index:
         """
         if given is None:
             return None
+        check_mapping("index", given, "{'dims': 384, 'embed': embed}")
         try:
             import numpy  # noqa: F401, ICN001, PLC0415 - optional; only that it is there matters here
         except ImportError:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from statehouse import InvalidArgumentError
+from statehouse_langgraph.opening import check_mapping
 from statehouse_langgraph.store.records import MINUTE_US, UNTIL_US_MAX, ExpiryRecord
 
 SWEEP_MINUTES: Final = 5.0
@@ -41,6 +42,7 @@ class Lifetimes:
         """
         if given is None:
             return cls(None, SWEEP_MINUTES)
+        check_mapping("ttl", given, "{'default_ttl': minutes}")
         unknown = set(given) - set(_NAMES)
         if unknown:
             raise InvalidArgumentError(
