@@ -93,9 +93,12 @@ def encode(value: Any, limits: Limits = DEFAULT_LIMITS) -> Payload:
                 f"the value contains text that is not valid Unicode ({error.reason})"
             ) from None
         except ValueError as error:
-            raise InvalidArgumentError(
-                f"the value is not JSON: {error}; NaN and infinities have no JSON form, use None or a string"
-            ) from None
+            why = (
+                "an integer in it has more digits than Python writes; use a string"
+                if "integer string conversion" in str(error)
+                else f"{error!s:.80}; NaN and infinities have no JSON form, use None or a string"
+            )
+            raise InvalidArgumentError(f"the value is not JSON: {why}") from None
     if len(payload.data) > limits.value_bytes_max:
         raise LimitExceededError(
             f"the value is {len(payload.data)} bytes; the limit is {limits.value_bytes_max}: "

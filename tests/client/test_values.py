@@ -36,6 +36,11 @@ def test_numbers_without_a_json_form_are_refused_at_any_depth(number: float, aro
         encode(around(number))
 
 
+def test_a_number_with_more_digits_than_python_writes_is_refused_with_advice() -> None:
+    with pytest.raises(InvalidArgumentError, match="more digits than Python writes; use a string"):
+        encode({"n": 10**5000})
+
+
 def test_keys_that_are_no_strings_are_refused_at_any_depth() -> None:
     with pytest.raises(InvalidArgumentError, match="must be strings, not int: 1"):
         encode([{"a": {"b": 0, 1: 2}}])
