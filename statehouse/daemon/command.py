@@ -38,24 +38,42 @@ def command(args: Sequence[str]) -> int:
         # Whoever read the help went away; what is left of it goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return Exit.BROKEN_PIPE
+    except OSError as error:
+        # The help finds no room; what is left of it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _unwritten(error)
     warnings = unknown_variables(os.environ)
     if print_only:
         for warning in warnings:
             _complain(warning)
-        _write(1, as_toml(configuration))
-        return Exit.OK
+        return _print(as_toml(configuration))
     from statehouse.daemon.process import run
 
     return run(configuration, warnings)
 
 
+def _print(text: str) -> Exit:
+    try:
+        _write(1, text)
+    except BrokenPipeError:
+        return Exit.BROKEN_PIPE
+    except OSError as error:
+        return _unwritten(error)
+    return Exit.OK
+
+
+def _unwritten(error: OSError) -> Exit:
+    _complain(f"{error.filename or 'output'}: {error.strerror or error}")
+    return Exit.UNAVAILABLE
+
+
 def _complain(text: str) -> None:
-    _write(2, f"statehoused: {paragraph(text)}\n")
+    with contextlib.suppress(OSError):
+        _write(2, f"statehoused: {paragraph(text)}\n")
 
 
 def _write(descriptor: int, text: str) -> None:
-    data = text.encode("utf-8", "backslashreplace")
     # Python's own streams are not there when their descriptors were closed.
-    with contextlib.suppress(OSError):
-        while data:
-            data = data[os.write(descriptor, data) :]
+    data = text.encode("utf-8", "backslashreplace")
+    while data:
+        data = data[os.write(descriptor, data) :]

@@ -241,18 +241,43 @@ def test_a_directory_can_be_looked_at_while_a_program_has_it(tmp_path: Path) -> 
     assert done.stdout.startswith("asked\tinterrupted\t3\t8\t")
 
 
-def test_a_terminal_gets_a_picture(tmp_path: Path) -> None:
-    with Statehouse(tmp_path / "store") as sh:
-        fill(sh)
+def on_terminal(store: Path, *args: str, columns: int = 80) -> str:
+    """What a command shows on a terminal of so many columns."""
     ours, theirs = pty.openpty()
+    facts = {"STATEHOUSE_URL": f"file:{store}", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": str(columns)}
     with subprocess.Popen(
-        [sys.executable, "-c", "from statehouse_langgraph.cli import main; main()", "tree", "forked"],
-        env={**os.environ, "STATEHOUSE_URL": f"file:{tmp_path / 'store'}", "NO_COLOR": "1", "TERM": "dumb"},
+        [sys.executable, "-c", "from statehouse_langgraph.cli import main; main()", *args],
+        env={**os.environ, **facts},
         stdout=theirs,
     ) as process:
         os.close(theirs)
         shown = read_all(ours)
         assert process.wait(60) == 0
+    return shown
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_terminal_gets_the_whole_id_of_a_thread_however_narrow_it_is(tmp_path: Path, columns: int) -> None:
+    thread_id = "fc112b4b-309c-4495-a4be-3448423a9d01"
+    with Statehouse(tmp_path / "store") as sh:
+        talk(StatehouseSaver(sh), thread_id)
+    assert thread_id in on_terminal(tmp_path / "store", "threads", columns=columns)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to /dev/full")
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_output_that_finds_no_room_ends_in_one_paragraph(option: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-c", "from statehouse_langgraph.cli import main; main()", option]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    told = "statehouse-langgraph: input or output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (5, told)
+
+
+def test_a_terminal_gets_a_picture(tmp_path: Path) -> None:
+    with Statehouse(tmp_path / "store") as sh:
+        fill(sh)
+    shown = on_terminal(tmp_path / "store", "tree", "forked")
     assert "├─● step   1 update" in shown
     assert '      asks {"question":"is it right?"}' in shown
 

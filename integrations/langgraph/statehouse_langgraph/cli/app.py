@@ -47,11 +47,9 @@ class _Program(click.Group):
     """The root of the commands."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parses; what makes no sense becomes a paragraph on stderr too."""
-        try:
+        """Parses, and prints the help; what goes wrong becomes a paragraph on stderr too."""
+        with _ends_told():
             return super().parse_args(ctx, args)
-        except click.UsageError as error:
-            raise _usage(error) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; whatever it raises becomes a paragraph on stderr and an exit code."""
@@ -59,38 +57,44 @@ class _Program(click.Group):
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(AttributeError, ValueError):
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        try:
-            with _warnings():
-                result = super().invoke(ctx)
-                sys.stdout.flush()
-        except KeyboardInterrupt:
-            _leave(Exit.INTERRUPTED)
-        except click.UsageError as error:
-            raise _usage(error) from None
-        except Refusal as error:
-            complain(str(error))
-            _leave(error.code)
-        except StatehouseError as error:
-            _trace()
-            complain(error.message)
-            _leave(exit_of(error))
-        except BrokenPipeError:
-            _forget_output()
-            _leave(Exit.BROKEN_PIPE)
-        except OSError as error:
-            _trace()
-            complain(f"{error.filename or 'input or output'}: {error.strerror or error}")
-            _leave(Exit.UNAVAILABLE)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:  # noqa: BLE001 - a traceback helps nobody who typed a command
-            _trace()
-            complain(
-                f"{type(error).__name__}: {error}. This is a defect of statehouse-langgraph: please report "
-                f"it, with what {TRACEBACK_VARIABLE}=1 prints"
-            )
-            _leave(Exit.DEFECT)
-        return result
+        with _ends_told(), _warnings():
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+
+
+@contextlib.contextmanager
+def _ends_told() -> Iterator[None]:
+    """Makes of whatever is raised inside a paragraph on stderr and an exit code."""
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort):
+        _leave(Exit.INTERRUPTED)
+    except click.UsageError as error:
+        raise _usage(error) from None
+    except Refusal as error:
+        complain(str(error))
+        _leave(error.code)
+    except StatehouseError as error:
+        _trace()
+        complain(error.message)
+        _leave(exit_of(error))
+    except BrokenPipeError:
+        _forget_output()
+        _leave(Exit.BROKEN_PIPE)
+    except OSError as error:
+        _trace()
+        complain(f"{error.filename or 'input or output'}: {error.strerror or error}")
+        _leave(Exit.UNAVAILABLE)
+    except (click.ClickException, click.exceptions.Exit):
+        raise
+    except Exception as error:  # noqa: BLE001 - a traceback helps nobody who typed a command
+        _trace()
+        complain(
+            f"{type(error).__name__}: {error}. This is a defect of statehouse-langgraph: please report it, "
+            f"with what {TRACEBACK_VARIABLE}=1 prints"
+        )
+        _leave(Exit.DEFECT)
 
 
 def _usage(error: click.UsageError) -> click.ClickException | click.exceptions.Exit:
@@ -107,8 +111,10 @@ def _usage(error: click.UsageError) -> click.ClickException | click.exceptions.E
 
 def _leave(code: Exit) -> None:
     # Not `raise ... from`: the error has been told.
-    with contextlib.suppress(OSError, ValueError):
+    try:
         sys.stdout.flush()
+    except (OSError, ValueError):
+        _forget_output()
     raise click.exceptions.Exit(code) from None
 
 

@@ -134,17 +134,21 @@ class Output:
         return count
 
     def _table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+        from rich.cells import cell_len  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
+        # The first column names its row, and whoever reads a table copies from it: it is never cut.
+        name_width = max(cell_len(row[0]) for row in rows)
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-        for column in columns:
+        for number, column in enumerate(columns):
             table.add_column(
                 column.title,
                 style=column.style,
                 justify="right" if column.right else "left",
-                no_wrap=True,
-                overflow="ellipsis",
+                no_wrap=number > 0,
+                overflow="ellipsis" if number else "fold",
+                min_width=None if number else min(name_width, self.console.width),
             )
         for row in rows:
             table.add_row(*[Text(cell) for cell in row])
