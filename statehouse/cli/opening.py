@@ -104,7 +104,8 @@ def writing(
         )
     if address.kind == "file" and not create:
         _require_store(address)
-    is_new = address.kind == "file" and not Path(address.where, "rocks").exists()
+    rocks = f"{address.where}/rocks"
+    is_new = address.kind == "file" and not os.path.exists(rocks)  # noqa: PTH110 - Path's raises where one may not look
     try:
         with _opened(settings, address, accept_data_loss=accept_data_loss) as sh:
             if is_new:
