@@ -35,7 +35,7 @@ from statehouse.client.transactions import TransactionLogic, TransactionState
 from statehouse.protocol.codecs import ENTRY_POINT_GROUP, Codec, Overview, codec_for, register_codec
 from statehouse.protocol.engine import Engine, Flow, ask
 from statehouse.protocol.limits import DEFAULT_LIMITS, Limits
-from statehouse.protocol.names import RecordKey
+from statehouse.protocol.names import RecordKey, check_text
 from statehouse.protocol.origin import NO_ORIGIN, Origin
 from statehouse.protocol.replies import (
     AgentPage,
@@ -140,6 +140,7 @@ __all__ = [
     "Write",
     "WriteOperation",
     "ask",
+    "check_text",
     "codec_for",
     "commit",
     "current_origin",

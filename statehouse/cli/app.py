@@ -17,6 +17,7 @@ from statehouse.cli.runs import run
 from statehouse.cli.show import complain, note
 from statehouse.errors import StatehouseError
 from statehouse.programs.exits import Exit, Refusal, exit_of
+from statehouse.programs.versions import version_option
 
 __all__ = ["app"]
 
@@ -64,7 +65,7 @@ class _Program(Section):
 
     def __init__(self, *args: Any, **facts: Any) -> None:
         super().__init__(*args, **facts)
-        self.params.append(program.version_option())
+        self.params.append(version_option("statehousectl"))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the commands in their sections."""

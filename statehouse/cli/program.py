@@ -7,8 +7,9 @@ import click
 from statehouse.cli.command import Command, Settings
 from statehouse.cli.show import Output
 from statehouse.programs.exits import Exit, Refusal
+from statehouse.programs.versions import version_text
 
-__all__ = ["health", "version", "version_option"]
+__all__ = ["health", "version"]
 
 
 @click.command(cls=Command)
@@ -47,39 +48,13 @@ def version(settings: Settings) -> None:
     output = Output(settings)
     own = {"version": __version__, "git_sha": git_sha(), "python": python_version()}
     if not settings.json:
-        output.line(_own_version())
+        output.line(version_text("statehousectl"))
         output.flush()
     daemon = _daemon_version(settings)
     if settings.json:
         output.document({**own, "daemon": daemon})
     elif daemon is not None:
         output.line(f"statehoused {daemon['version']} (revision {daemon['git_sha']}) at {daemon['url']}")
-
-
-def version_option() -> click.Option:
-    """Gives ``--version``, as every program has it: what `version` says of this program."""
-    return click.Option(
-        ["--version"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_say_version,
-        help="Print the version.",
-    )
-
-
-def _say_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if value:
-        click.echo(_own_version())
-        ctx.exit()
-
-
-def _own_version() -> str:
-    from platform import python_version
-
-    from statehouse._version import __version__, git_sha
-
-    return f"statehousectl {__version__} (revision {git_sha()}, Python {python_version()})"
 
 
 def _daemon_version(settings: Settings) -> dict[str, str] | None:

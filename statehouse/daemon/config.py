@@ -20,6 +20,7 @@ from click.core import ParameterSource
 from statehouse.daemon.kinds import Addresses, Switch
 from statehouse.daemon.settings import SETTINGS, Setting, Settings, variable
 from statehouse.programs.exits import Exit, Refusal
+from statehouse.programs.versions import version_option
 
 __all__ = ["Configuration", "command", "configure", "unknown_variables"]
 
@@ -249,16 +250,6 @@ def _help(setting: Setting) -> str:
     return f"{setting.help} Default: {setting.kind.shown(setting.default)}."
 
 
-def _say_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if value:
-        from platform import python_version
-
-        from statehouse._version import __version__, git_sha
-
-        click.echo(f"statehoused {__version__} (revision {git_sha()}, Python {python_version()})")
-        ctx.exit()
-
-
 def command() -> click.Command:
     """Gives the command line."""
     program: list[click.Parameter] = [
@@ -271,14 +262,7 @@ def command() -> click.Command:
             help="A file of TOML with settings.",
         ),
         click.Option(["--print-config"], is_flag=True, help="Print the settings and where each comes from."),
-        click.Option(
-            ["--version"],
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            callback=_say_version,
-            help="Print the version.",
-        ),
+        version_option("statehoused"),
     ]
     return _Program(
         name="statehoused",

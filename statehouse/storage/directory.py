@@ -204,7 +204,7 @@ class FreeSpace:
         now = time.monotonic()
         if now - self._checked_at >= _FREE_CHECK_SECONDS:
             self._checked_at = now
-            before, self._refusal = self._refusal, self._look()
+            before, self._refusal = self._refusal, self.refusal()
             if self._refusal is not None and before is None:
                 _log.warning("writes are refused: %s", self._refusal)
             elif self._refusal is None and before is not None:
@@ -214,9 +214,6 @@ class FreeSpace:
 
     def refusal(self) -> str | None:
         """Why a write would be refused now; None where there is room."""
-        return self._look()
-
-    def _look(self) -> str | None:
         if self._free_bytes_min == 0:
             return None
         try:

@@ -153,7 +153,8 @@ def test_what_the_program_raised_before_a_recorded_step_is_told(agent: Agent) ->
     assert isinstance(found.error, ZeroDivisionError)
 
 
-def test_a_step_that_a_run_which_was_cut_off_had_called_is_missed_too(sh: Statehouse) -> None:
+def cut_off(sh: Statehouse) -> Agent:
+    """Has a run begin, which is cut off behind its first step."""
     agent = Agent(sh)
 
     def interrupted(run: Any) -> None:
@@ -162,6 +163,11 @@ def test_a_step_that_a_run_which_was_cut_off_had_called_is_missed_too(sh: Stateh
 
     with pytest.raises(KeyboardInterrupt), sh.run("r-1", agent_id="planner", input="tea") as run:
         interrupted(run)
+    return agent
+
+
+def test_a_step_that_a_run_which_was_cut_off_had_called_is_missed_too(sh: Statehouse) -> None:
+    cut_off(sh)
     divergence = verify(sh, "r-1", lambda run: None).divergence
     assert divergence is not None
     assert (divergence.kind, divergence.path) == ("missing", "plan#1")
@@ -240,14 +246,7 @@ def test_a_failed_run_is_clean_when_it_fails_alike(sh: Statehouse) -> None:
 
 
 def test_a_run_that_was_cut_off_is_verified_as_far_as_it_came(sh: Statehouse) -> None:
-    agent = Agent(sh)
-
-    def interrupted(run: Any) -> None:
-        agent.plan(run.input)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt), sh.run("r-1", agent_id="planner", input="tea") as run:
-        interrupted(run)
+    agent = cut_off(sh)
     agent.bodies.clear()
     found = verify(sh, "r-1", agent.main)
     assert (found.is_clean, found.is_complete, found.answered) == (True, False, 1)

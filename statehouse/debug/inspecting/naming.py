@@ -86,9 +86,10 @@ def steps_meant(run: RunRecord, names: Iterable[str]) -> Flow[frozenset[str]]:
         NotFoundError: One of them means none; the message says which there are, the closest first.
     """
     steps = yield from steps_of(run, Gaps())
+    paths = {step.path for step in steps}
     found: set[str] = set()
     for name in names:
-        meant = {name} & {step.path for step in steps} or {step.path for step in steps if _means(name, step)}
+        meant = {name} & paths or {step.path for step in steps if _means(name, step)}
         if not meant:
             raise NotFoundError(_wrong(run, name, steps, many=False), run_id=run.run_id, path=name)
         found |= meant

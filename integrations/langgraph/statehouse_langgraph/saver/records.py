@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import ormsgpack
 
-from statehouse import InvalidArgumentError, LimitExceededError, Payload
-from statehouse.extend import JSON, Limits, decode, encode
+from statehouse import InvalidArgumentError, Payload
+from statehouse.extend import DEFAULT_LIMITS, JSON, check_text, decode, encode
 from statehouse_langgraph.errors import ContentError
 from statehouse_langgraph.serde import Typed
 
@@ -23,8 +23,6 @@ WRITES_TYPE: Final = "application/vnd.statehouse.langgraph.writes+msgpack"
 FOLD_TYPE: Final = "application/vnd.statehouse.langgraph.fold+msgpack"
 LEFTOVER_TYPE: Final = "application/vnd.statehouse.langgraph.leftover+msgpack"
 FORMAT: Final = 1
-
-_THREAD_ID_BYTES_MAX: Final = Limits().agent_id_bytes_max
 
 
 def _pack(content_type: str, *fields: Any) -> Payload:
@@ -338,7 +336,7 @@ class Place:
             raise InvalidArgumentError(
                 "the config names no thread: pass config={'configurable': {'thread_id': '...'}}"
             )
-        _check_thread_id(str(thread_id))
+        check_text("thread_id", str(thread_id), DEFAULT_LIMITS.agent_id_bytes_max)
         ns, checkpoint_id = configurable.get("checkpoint_ns"), configurable.get("checkpoint_id")
         for name, value in (("checkpoint_ns", ns), ("checkpoint_id", checkpoint_id)):
             if value is not None and not isinstance(value, str):
@@ -355,21 +353,3 @@ class Place:
                 "checkpoint_id": checkpoint_id,
             }
         }
-
-
-def _check_thread_id(text: str) -> None:
-    """Checks what is to be the name of an agent, whose rules are no different."""
-    if text.isascii() and text.isprintable() and len(text) <= _THREAD_ID_BYTES_MAX:
-        return
-    if any(character < " " for character in text):
-        raise InvalidArgumentError(f"thread_id contains a control character (U+0000 to U+001F): {text!r:.80}")
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError as error:
-        raise InvalidArgumentError(f"thread_id is not valid Unicode: {text!r:.80} ({error.reason})") from None
-    if size > _THREAD_ID_BYTES_MAX:
-        raise LimitExceededError(
-            f"thread_id is {size} bytes long; the limit is {_THREAD_ID_BYTES_MAX}: {text!r:.80}",
-            limit=_THREAD_ID_BYTES_MAX,
-            actual=size,
-        )
